@@ -1,2 +1,71 @@
+//! The page by which a kernel publishes its clocks to user programs, and both sides of it.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`page`] | the layout: every field, offset and reserved place, once |
+//! | [`control`] | the word that says whether, and how, a line may be read |
+//! | [`slot`] | the arithmetic from a counter value to a time |
+//! | [`memory`] | how the page is reached, and every barrier with its reason |
+//! | [`reader`] | the reader: in the vDSO, in the kernel's system call, in the models |
+//! | [`writer`] | the writer: one publish, refused writers, disabling |
+//! | [`timekeeper`] | counter and frequency to clocks: set, slew, leap, suspend |
+//! | [`counter`] | ordered counter reads, and a test of how CPUs agree |
+//!
+//! A kernel's side, in full:
+//!
+//! ```
+//! use vvar::{Clock, CounterKind, Page, Source, Start, Synchronisation, Timekeeper, Writer};
+//!
+//! static PAGE: Page = Page::new(); // mapped read-only into every process
+//! static WRITER: Writer<&Page> = Writer::new(&PAGE);
+//!
+//! # fn read_counter() -> u64 { 1_000 }
+//! # fn main() -> Result<(), vvar::Error> {
+//! // At boot.
+//! let source = Source {
+//!     kind: CounterKind::Rdtscp,
+//!     frequency: 2_596_000_000,
+//!     bits: 64,
+//!     synchronisation: Synchronisation::Architectural,
+//! };
+//! let mut clocks = Timekeeper::new(source, read_counter(), Start::default())?;
+//! clocks.set_realtime(read_counter(), 1_790_000_000, 0)?;
+//! WRITER.init()?;
+//! WRITER.set_resolution(1, 4_000_000);
+//! clocks.describe(&WRITER);
+//!
+//! // At every tick, and after every change; under the lock that guards `clocks`.
+//! let published = WRITER.publish(read_counter, &mut clocks)?;
+//! assert!(!published.late);
+//!
+//! // The system call.
+//! assert_eq!(clocks.now(read_counter(), Clock::Realtime)?.sec, 1_790_000_000);
+//! # Ok(())
+//! # }
+//! ```
 #![no_std]
-//! Stub.
+
+pub mod arch;
+pub mod clock;
+pub mod control;
+pub mod counter;
+pub mod error;
+pub mod memory;
+pub mod page;
+pub mod rate;
+pub mod reader;
+pub mod slot;
+#[cfg(feature = "source")]
+pub mod source;
+pub mod timekeeper;
+pub mod writer;
+
+pub use clock::{Clock, ClockSet, Timespec};
+pub use control::CounterKind;
+pub use counter::Counter;
+pub use error::Error;
+pub use memory::{PageRead, PageWrite, RawPage};
+pub use page::Page;
+pub use reader::{read, Unavailable};
+pub use timekeeper::{Source, Start, Synchronisation, Timekeeper};
+pub use writer::{Published, Writer};

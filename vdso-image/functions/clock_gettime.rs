@@ -1,0 +1,42 @@
+//! `clock_gettime(2)`.
+
+use super::{arch, line_of, page, slow_time, Timespec};
+
+/// Writes the clock's time to `time`; 0, or a negated error number.
+///
+/// As in Linux's vDSO a null `time` faults for a clock that the page holds, and gives -EFAULT for another.
+///
+/// # Safety
+///
+/// `time` is valid for a `timespec`, or the caller accepts the fault.
+#[no_mangle]
+pub unsafe extern "C" fn __vdso_clock_gettime(clock: i32, time: *mut Timespec) -> i32 {
+    if let Some(index) = line_of(clock) {
+        if let Some(now) = vvar::reader::read_fast(&page(), &arch::MachineCounter, index) {
+            // SAFETY: the caller's promise.
+            unsafe { Timespec::store(time, now) };
+            return 0;
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { slow(clock, time) }
+}
+
+/// Everything else.
+///
+/// # Safety
+///
+/// As [`__vdso_clock_gettime`].
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn slow(clock: i32, time: *mut Timespec) -> i32 {
+    if let Some(index) = line_of(clock) {
+        if let Some(now) = slow_time(index) {
+            // SAFETY: the caller's promise.
+            unsafe { Timespec::store(time, now) };
+            return 0;
+        }
+    }
+    // The kernel checks the pointer.
+    arch::syscall2(arch::CLOCK_GETTIME, clock as isize, time as isize) as i32
+}

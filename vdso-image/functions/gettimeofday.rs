@@ -1,0 +1,97 @@
+//! `gettimeofday(2)`.
+
+use super::{arch, page, slow_time};
+use vvar::memory::Barrier;
+use vvar::page::{flag, offset};
+use vvar::{Clock, PageRead};
+
+/// `struct timeval` of a 64-bit program.
+#[repr(C)]
+pub struct Timeval {
+    sec: i64,
+    usec: i64,
+}
+
+/// `struct timezone`.
+#[repr(C)]
+pub struct Timezone {
+    minutes_west: i32,
+    dst_time: i32,
+}
+
+/// Writes REALTIME in microseconds to `time` and the timezone to `zone`, each unless it is null; 0, or a negated error
+/// number.
+///
+/// # Safety
+///
+/// Each pointer is null or valid, or the caller accepts the fault.
+#[no_mangle]
+pub unsafe extern "C" fn __vdso_gettimeofday(time: *mut Timeval, zone: *mut Timezone) -> i32 {
+    if !time.is_null() {
+        match vvar::reader::read_hot(&page(), &arch::MachineCounter, Clock::Realtime.id()) {
+            // SAFETY: not null, and the caller's promise.
+            Some(now) => unsafe { store(time, now) },
+            // SAFETY: the caller's promise.
+            None => return unsafe { slow(time, zone) },
+        }
+    }
+    if zone.is_null() {
+        return 0;
+    }
+    // SAFETY: not null, and the caller's promise.
+    unsafe { store_zone(zone) }
+}
+
+/// # Safety
+///
+/// `at` is valid.
+#[inline(always)]
+unsafe fn store(at: *mut Timeval, now: vvar::Timespec) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        core::ptr::addr_of_mut!((*at).sec).write(now.sec as i64);
+        core::ptr::addr_of_mut!((*at).usec).write(i64::from(now.nsec / 1000));
+    }
+}
+
+/// # Safety
+///
+/// `zone` is valid.
+#[cold]
+unsafe extern "C" fn store_zone(zone: *mut Timezone) -> i32 {
+    let page = page();
+    let known = page.load_u32(offset::FLAGS) & flag::TIMEZONE != 0;
+    // The writer stores the flag after the value.
+    page.barrier(Barrier::SeqThenSlot);
+    if !known {
+        return system_call(core::ptr::null_mut(), zone);
+    }
+    let word = page.load_u64(offset::TIMEZONE);
+    // SAFETY: the caller's promise.
+    unsafe {
+        core::ptr::addr_of_mut!((*zone).minutes_west).write(word as i32);
+        core::ptr::addr_of_mut!((*zone).dst_time).write((word >> 32) as i32);
+    }
+    0
+}
+
+/// # Safety
+///
+/// As [`__vdso_gettimeofday`]; `time` is not null.
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn slow(time: *mut Timeval, zone: *mut Timezone) -> i32 {
+    let Some(now) = slow_time(Clock::Realtime.id()) else {
+        return system_call(time, zone);
+    };
+    // SAFETY: the caller's promise.
+    unsafe { store(time, now) };
+    // The rest, with the time done.
+    // SAFETY: the caller's promise.
+    unsafe { __vdso_gettimeofday(core::ptr::null_mut(), zone) }
+}
+
+/// The kernel checks the pointers.
+fn system_call(time: *mut Timeval, zone: *mut Timezone) -> i32 {
+    arch::syscall2(arch::GETTIMEOFDAY, time as isize, zone as isize) as i32
+}

@@ -1,0 +1,90 @@
+//! The functions of the image. This module tree is compiled into the vDSO, by `vdso-linker`, together with the `vvar` crate.
+//!
+//! They run in user mode, in whatever thread calls them, often on a small stack, perhaps in a signal handler that has
+//! interrupted another of them. So: no vector or floating-point instruction, no stack probe, at most 256 bytes of stack, no
+//! writable data, no call out of the image, no panic. The gate refuses an image that breaks one of these.
+//!
+//! What a call needs from the machine is in one file an architecture: the page's address, the CPU's number and the system
+//! call; the ordered counter read is `vvar`'s.
+
+mod clock_getres;
+mod clock_gettime;
+mod getcpu;
+mod gettimeofday;
+mod note;
+mod time;
+
+#[cfg(target_arch = "x86_64")]
+#[path = "x86_64.rs"]
+pub mod arch;
+
+pub use clock_getres::__vdso_clock_getres;
+pub use clock_gettime::__vdso_clock_gettime;
+pub use getcpu::__vdso_getcpu;
+pub use gettimeofday::__vdso_gettimeofday;
+pub use time::__vdso_time;
+
+use vvar::RawPage;
+
+/// `struct timespec` of a 64-bit program.
+#[repr(C)]
+pub struct Timespec {
+    sec: i64,
+    nsec: i64,
+}
+
+impl Timespec {
+    /// # Safety
+    ///
+    /// `at` is the caller's pointer: valid for a `timespec`, or the caller is to fault as it would on its own store.
+    #[inline(always)]
+    unsafe fn store(at: *mut Timespec, time: vvar::Timespec) {
+        // SAFETY: the caller's promise. Two plain stores, so that the compiler has no reason for a vector register.
+        unsafe {
+            core::ptr::addr_of_mut!((*at).sec).write(time.sec as i64);
+            core::ptr::addr_of_mut!((*at).nsec).write(i64::from(time.nsec));
+        }
+    }
+}
+
+/// The page beside the image.
+#[inline(always)]
+pub fn page() -> RawPage {
+    // SAFETY: whoever maps the image maps the page with it, at the place that the linker script gives, for as long as the
+    // process lives; this side only reads it.
+    unsafe { RawPage::new(arch::page_address().cast_mut()) }
+}
+
+/// A reading in two registers.
+#[repr(C)]
+struct Reading {
+    sec: u64,
+    /// [`UNAVAILABLE`] if the page cannot answer.
+    nsec: u64,
+}
+
+const UNAVAILABLE: u64 = u64::MAX;
+
+/// The slow path of every function, once, and out of the way of the fast path's registers.
+#[cold]
+#[inline(never)]
+extern "C" fn read_slow(index: usize) -> Reading {
+    match vvar::reader::read_slow(&page(), &arch::MachineCounter, index) {
+        Some(time) => Reading { sec: time.sec, nsec: u64::from(time.nsec) },
+        None => Reading { sec: 0, nsec: UNAVAILABLE },
+    }
+}
+
+/// As [`read_slow`], as the fast path has it.
+#[inline(always)]
+fn slow_time(index: usize) -> Option<vvar::Timespec> {
+    let Reading { sec, nsec } = read_slow(index);
+    (nsec != UNAVAILABLE).then_some(vvar::Timespec { sec, nsec: nsec as u32 })
+}
+
+/// The index of a clock's line; `None` for an id that has none (CPU-time clocks are negative).
+#[inline(always)]
+fn line_of(clock: i32) -> Option<usize> {
+    let index = clock as u32 as usize;
+    (index < vvar::page::LINES).then_some(index)
+}

@@ -1,0 +1,29 @@
+//! `time(2)`.
+
+use super::{arch, page};
+use vvar::Clock;
+
+/// Whole seconds of REALTIME_COARSE, as Linux's vDSO and system call have it; also written to `at` unless that is null.
+///
+/// # Safety
+///
+/// `at` is null or valid for an `i64`, or the caller accepts the fault.
+#[no_mangle]
+pub unsafe extern "C" fn __vdso_time(at: *mut i64) -> i64 {
+    match vvar::reader::read_coarse(&page(), Clock::RealtimeCoarse.id()) {
+        Some(now) => {
+            let sec = now.sec as i64;
+            if !at.is_null() {
+                // SAFETY: not null, and the caller's promise.
+                unsafe { at.write(sec) };
+            }
+            sec
+        }
+        None => slow(at),
+    }
+}
+
+#[cold]
+fn slow(at: *mut i64) -> i64 {
+    arch::syscall1(arch::TIME, at as isize) as i64
+}

@@ -1,0 +1,185 @@
+//! How the protocol reaches the page, and every barrier that it relies on, by name and with its reason.
+//!
+//! The same reader and writer run over a page in this program ([`Page`]), a page at an address ([`RawPage`]), a frame that
+//! a kernel can only store to at an offset (its own [`PageWrite`]), and the cells of a model checker. In Rust, memory that
+//! is mapped read-only may only be read by **Relaxed** atomic loads, up to pointer size, with fences (documentation of
+//! `core::sync::atomic`, "Atomic accesses to read-only memory"): so the protocol uses nothing else.
+
+use crate::page::{Page, SIZE};
+use core::sync::atomic::{fence, AtomicU32, AtomicU64, Ordering};
+
+/// The barriers of the protocol. Remove any one and a reader can be given a wrong time: the model tests show it for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Barrier {
+    /// Reader, acquire, between its load of `seq` and its loads of control word and slot. Pairs with
+    /// [`Barrier::SlotBeforeSeq`]: who sees the new `seq` sees the slot that it names, and a control word no older.
+    SeqThenSlot,
+    /// Reader, acquire, between its loads of the slot and its second load of `seq`. Pairs with [`Barrier::SeqBeforeReuse`]:
+    /// who saw any store into a slot that is being filled again sees that `seq` has moved.
+    SlotThenSeq,
+    /// Writer, release, between the last publish's store of `seq` and this publish's stores into the slot that it retired.
+    /// A release *store* of `seq` would not do: it holds back earlier stores, not later ones.
+    SeqBeforeReuse,
+    /// Writer, release, between its stores of slots (and "off" control words) and of the `seq` that names them.
+    SlotBeforeSeq,
+    /// Writer, release, between the fine clocks' `seq` and the coarse ones'. Who reads a new coarse time and then a fine one
+    /// must not get an older fine one.
+    FineBeforeCoarse,
+    /// Writer, release, between every `seq` of a step and the first control word that is switched on again. Who reads one
+    /// clock after the step must not get another as it was before.
+    SeqBeforeOn,
+    /// Writer and [`disable`](crate::Writer::disable), sequentially consistent: each stores its word, then looks at the
+    /// other's. At least one sees the other, so a clock that was disabled during a publish stays off.
+    DisableMeetsPublish,
+}
+
+impl Barrier {
+    /// Issues it with core's fences.
+    #[inline(always)]
+    pub fn issue(self) {
+        match self {
+            Barrier::SeqThenSlot | Barrier::SlotThenSeq => fence(Ordering::Acquire),
+            Barrier::SeqBeforeReuse | Barrier::SlotBeforeSeq | Barrier::FineBeforeCoarse | Barrier::SeqBeforeOn => {
+                fence(Ordering::Release)
+            }
+            Barrier::DisableMeetsPublish => fence(Ordering::SeqCst),
+        }
+    }
+}
+
+/// Memory that holds a page and can be read.
+///
+/// Offsets are below 4096 and naturally aligned; they come from [`crate::page`] and [`crate::clock`], never from a user.
+pub trait PageRead {
+    /// One relaxed atomic load of 32 bits.
+    fn load_u32(&self, offset: usize) -> u32;
+    /// One relaxed atomic load of 64 bits.
+    fn load_u64(&self, offset: usize) -> u64;
+    /// Issues a barrier.
+    #[inline(always)]
+    fn barrier(&self, barrier: Barrier) {
+        barrier.issue();
+    }
+}
+
+/// Memory that holds a page and can be written.
+pub trait PageWrite: PageRead {
+    /// One relaxed atomic store of 32 bits.
+    fn store_u32(&self, offset: usize, value: u32);
+    /// One relaxed atomic store of 64 bits. A reader must never see half of it.
+    fn store_u64(&self, offset: usize, value: u64);
+}
+
+/// A page at an address.
+#[derive(Debug, Clone, Copy)]
+pub struct RawPage(*mut u8);
+
+impl RawPage {
+    /// # Safety
+    ///
+    /// `page` is aligned to 4096 and points to 4096 bytes that stay mapped and readable while this value or a copy of it is
+    /// used, writable too if it is used through [`PageWrite`], and that nothing in this program accesses otherwise than by
+    /// atomic operations of the same size.
+    #[must_use]
+    #[inline(always)]
+    pub const unsafe fn new(page: *mut u8) -> RawPage {
+        RawPage(page)
+    }
+
+    #[inline(always)]
+    fn word_u32(&self, offset: usize) -> &AtomicU32 {
+        debug_assert!(offset <= SIZE - 4 && offset % 4 == 0);
+        // SAFETY: in bounds and aligned, as the trait's offsets are; mapped and atomic, as promised to `new`.
+        unsafe { &*self.0.add(offset).cast::<AtomicU32>() }
+    }
+
+    #[inline(always)]
+    fn word_u64(&self, offset: usize) -> &AtomicU64 {
+        debug_assert!(offset <= SIZE - 8 && offset % 8 == 0);
+        // SAFETY: in bounds and aligned, as the trait's offsets are; mapped and atomic, as promised to `new`.
+        unsafe { &*self.0.add(offset).cast::<AtomicU64>() }
+    }
+}
+
+// SAFETY: every access is an atomic operation on memory that `new` was promised to stay mapped.
+unsafe impl Send for RawPage {}
+// SAFETY: as above.
+unsafe impl Sync for RawPage {}
+
+impl PageRead for RawPage {
+    #[inline(always)]
+    fn load_u32(&self, offset: usize) -> u32 {
+        self.word_u32(offset).load(Ordering::Relaxed)
+    }
+    #[inline(always)]
+    fn load_u64(&self, offset: usize) -> u64 {
+        self.word_u64(offset).load(Ordering::Relaxed)
+    }
+}
+
+impl PageWrite for RawPage {
+    #[inline(always)]
+    fn store_u32(&self, offset: usize, value: u32) {
+        self.word_u32(offset).store(value, Ordering::Relaxed);
+    }
+    #[inline(always)]
+    fn store_u64(&self, offset: usize, value: u64) {
+        self.word_u64(offset).store(value, Ordering::Relaxed);
+    }
+}
+
+impl Page {
+    /// This page as a [`RawPage`], for as long as it lives.
+    #[inline(always)]
+    fn raw(&self) -> RawPage {
+        RawPage(core::ptr::from_ref(self).cast_mut().cast())
+    }
+}
+
+impl PageRead for Page {
+    #[inline(always)]
+    fn load_u32(&self, offset: usize) -> u32 {
+        self.raw().load_u32(offset)
+    }
+    #[inline(always)]
+    fn load_u64(&self, offset: usize) -> u64 {
+        self.raw().load_u64(offset)
+    }
+}
+
+impl PageWrite for Page {
+    #[inline(always)]
+    fn store_u32(&self, offset: usize, value: u32) {
+        self.raw().store_u32(offset, value);
+    }
+    #[inline(always)]
+    fn store_u64(&self, offset: usize, value: u64) {
+        self.raw().store_u64(offset, value);
+    }
+}
+
+impl<P: PageRead + ?Sized> PageRead for &P {
+    #[inline(always)]
+    fn load_u32(&self, offset: usize) -> u32 {
+        (**self).load_u32(offset)
+    }
+    #[inline(always)]
+    fn load_u64(&self, offset: usize) -> u64 {
+        (**self).load_u64(offset)
+    }
+    #[inline(always)]
+    fn barrier(&self, barrier: Barrier) {
+        (**self).barrier(barrier);
+    }
+}
+
+impl<P: PageWrite + ?Sized> PageWrite for &P {
+    #[inline(always)]
+    fn store_u32(&self, offset: usize, value: u32) {
+        (**self).store_u32(offset, value);
+    }
+    #[inline(always)]
+    fn store_u64(&self, offset: usize, value: u64) {
+        (**self).store_u64(offset, value);
+    }
+}

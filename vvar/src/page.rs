@@ -1,0 +1,211 @@
+//! The page: every field, its offset and its meaning, defined once for kernel and image.
+//!
+//! The kernel maps this page read-only into every process, beside the image. It is 4096 bytes on every architecture; where
+//! the machine's page is larger, it is the first 4096 bytes of one.
+//!
+//! | offset | size | what |
+//! |---|---|---|
+//! | `0x000` | 64 | [`Header`](offset::MAGIC): magic, ABI version, layout hash, counter, flags, resolutions, timezone |
+//! | `0x040` | 24 x 64 | one [`Line`] a clock id: 0 to 15, then 16 to 23 reserved for auxiliary clocks |
+//! | `0x640` | 24 x 8 | [`Extension`](offset::EXTENSIONS): 32 further bits of each slot's `mult`, for the cold path |
+//! | `0x700` | 64 | reserved: state of a random-number generator |
+//! | `0x740` | 192 | reserved: offsets of a time namespace |
+//! | `0x800` | 2048 | a block of the kernel's own data, for functions of its own |
+//!
+//! **An all-zero page says "use the system call"**: every control word is [off](crate::control). A kernel can map the page
+//! before it has read its first clock.
+//!
+//! **Two layouts never meet.** Each line's control word carries bits of the [layout hash](LAYOUT), and the hot path compares
+//! that word with one constant; a reader built for another layout finds no line that it accepts and makes the system call.
+//! A loader that wants to say so beforehand compares [`ABI`] and [`LAYOUT`] with the note in the image, or calls
+//! [`identify`](crate::identify).
+
+use crate::error::Error;
+use crate::memory::PageRead;
+use core::mem::{offset_of, size_of};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicU8};
+
+/// Size of the page in bytes.
+pub const SIZE: usize = 4096;
+
+/// First word of the page: "vvar" in ASCII, little-endian.
+pub const MAGIC: u32 = u32::from_le_bytes(*b"vvar");
+
+/// Version of the page's meaning. It changes when a field changes its meaning without changing its place.
+pub const ABI: u32 = 1;
+
+/// Clock lines in the page: POSIX and Linux ids 0 to 15, auxiliary clocks 16 to 23.
+pub const LINES: usize = 24;
+
+/// Bytes that a kernel may use for functions of its own.
+pub const KERNEL_DATA_SIZE: usize = 2048;
+
+/// FNV-1a over names, offsets and sizes, so that any change of the layout changes [`LAYOUT`].
+const fn fnv1a(mut hash: u64, bytes: &[u8]) -> u64 {
+    let mut i = 0;
+    while i < bytes.len() {
+        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        i += 1;
+    }
+    hash
+}
+
+const fn hash_field(hash: u64, name: &str, offset: usize, size: usize) -> u64 {
+    let hash = fnv1a(hash, name.as_bytes());
+    let hash = fnv1a(hash, &(offset as u64).to_le_bytes());
+    fnv1a(hash, &(size as u64).to_le_bytes())
+}
+
+/// Declares a shared structure: the Rust type, a public constant for each offset, the assertion that both agree, and the
+/// hash of it all.
+macro_rules! shared_layout {
+    (
+        $(#[$meta:meta])* struct $name:ident, size $size:literal, align $align:literal, offsets $module:ident, hash $hash:ident;
+        $( $(#[$doc:meta])* $at:literal $constant:ident $field:ident: $type:ty, )*
+    ) => {
+        $(#[$meta])*
+        #[repr(C, align($align))]
+        pub struct $name { $( $(#[$doc])* pub $field: $type, )* }
+
+        #[doc = concat!("Byte offsets of the fields of [`", stringify!($name), "`].")]
+        pub mod $module { $( $(#[$doc])* pub const $constant: usize = $at; )* }
+
+        const _: () = assert!(size_of::<$name>() == $size);
+        $( const _: () = assert!(
+            offset_of!($name, $field) == $module::$constant,
+            concat!("offset of ", stringify!($field)),
+        ); )*
+
+        const fn $hash(mut hash: u64) -> u64 {
+            hash = hash_field(hash, stringify!($name), $align, $size);
+            $( hash = hash_field(hash, stringify!($field), $at, size_of::<$type>()); )*
+            hash
+        }
+    };
+}
+
+shared_layout! {
+    /// One clock: two slots in one cache line, so that a read touches one line and a writer in mid-update leaves the slot
+    /// in use alone.
+    ///
+    /// `slot = seq & 1`. The writer fills the other slot, then stores `seq + 1`; see [`crate::writer`]. With counter value
+    /// `c`, whose halves are `high` and `low`, a slot holds for `high == hi`, `low >= lo`, and means
+    /// `sec + ((low * mult + k) mod 2^64 >> shift) ns`. A coarse clock has `mult` 0, `shift` 0 and its nanoseconds in `k`.
+    struct Line, size 64, align 64, offsets line_offset, hash hash_line;
+    /// Publishes so far, modulo 2^32; its lowest bit names the slot in use.
+    0x00 SEQ seq: AtomicU32,
+    /// Control word: layout bits, counter kind, width, shift ([`crate::control`]). 0: use the system call.
+    0x04 CTL ctl: AtomicU32,
+    /// High half of the counter at the slot's start.
+    0x08 HI hi: [AtomicU32; 2],
+    /// Low half of the counter at the slot's start.
+    0x10 LO lo: [AtomicU32; 2],
+    /// Nanoseconds a cycle, times 2^shift, rounded down.
+    0x18 MULT mult: [AtomicU32; 2],
+    /// (nanoseconds at the start, below 10^9, times 2^shift, with fraction) - lo * mult, modulo 2^64.
+    0x20 K k: [AtomicU64; 2],
+    /// Whole seconds at the slot's start.
+    0x30 SEC sec: [AtomicU64; 2],
+}
+
+shared_layout! {
+    /// The page.
+    struct Page, size 4096, align 4096, offsets offset, hash hash_page;
+    /// [`MAGIC`], once the writer has initialised the page.
+    0x000 MAGIC magic: AtomicU32,
+    /// [`ABI`].
+    0x004 ABI abi: AtomicU32,
+    /// [`LAYOUT`].
+    0x008 LAYOUT layout: AtomicU64,
+    /// Which counter the fine clocks count by, as a [`CounterKind`](crate::CounterKind); for information, the lines decide.
+    0x010 COUNTER counter: AtomicU32,
+    /// The counter's width in bits; for information.
+    0x014 COUNTER_BITS counter_bits: AtomicU32,
+    /// The counter's nominal frequency in Hz; for information.
+    0x018 FREQUENCY frequency: AtomicU64,
+    /// By how many cycles one CPU's counter may lag behind another's. A reader that finds itself before a slot's start by
+    /// no more than this answers with the start.
+    0x020 MAX_SKEW max_skew: AtomicU64,
+    /// Resolution of the fine clocks in ns; 0: use the system call.
+    0x028 RESOLUTION_FINE resolution_fine: AtomicU32,
+    /// Resolution of the coarse clocks in ns, the tick; 0: use the system call.
+    0x02c RESOLUTION_COARSE resolution_coarse: AtomicU32,
+    /// What else the page says: [`flag`](crate::page::flag) bits.
+    0x030 FLAGS flags: AtomicU32,
+    /// 0. Reserved: how this page relates to a time namespace's; a reader of this ABI does not look at it.
+    0x034 NAMESPACE namespace: AtomicU32,
+    /// Timezone, when [`flag::TIMEZONE`] is set: minutes west of Greenwich in the low half, `tz_dsttime` in the high half,
+    /// both signed. One word, so that no reader sees half of a change.
+    0x038 TIMEZONE timezone: AtomicU64,
+    /// The clocks, by id.
+    0x040 LINES lines: [Line; LINES],
+    /// For each clock and slot, the next 32 bits of `mult` below its point: `mult + ext / 2^32` is the whole rate.
+    0x640 EXTENSIONS extensions: [[AtomicU32; 2]; LINES],
+    /// Reserved for the state of a random-number generator (its generation counter is 64 bits).
+    0x700 RANDOM random: [AtomicU64; 8],
+    /// Reserved for the offsets of a time namespace.
+    0x740 NAMESPACE_OFFSETS namespace_offsets: [AtomicU64; 24],
+    /// The kernel's own, for functions of its own. This crate never writes it.
+    0x800 KERNEL_DATA kernel_data: [AtomicU8; KERNEL_DATA_SIZE],
+}
+
+/// Identifies the layout: it differs between any two layouts that differ in a name, an offset or a size, and between the
+/// line encodings of different architectures.
+pub const LAYOUT: u64 = {
+    let hash = fnv1a(0xcbf2_9ce4_8422_2325, b"split");
+    let hash = fnv1a(hash, &ABI.to_le_bytes());
+    hash_page(hash_line(hash))
+};
+
+/// Bits of the page's `flags`.
+pub mod flag {
+    /// `timezone` is valid.
+    pub const TIMEZONE: u32 = 1 << 0;
+    /// The kernel has set TSC_AUX on every CPU to `node << 12 | cpu`, and RDTSCP may be used to read it.
+    pub const CPU_BY_RDTSCP: u32 = 1 << 1;
+    /// The kernel has set TSC_AUX on every CPU to `node << 12 | cpu`, and RDPID may be used to read it.
+    pub const CPU_BY_RDPID: u32 = 1 << 2;
+}
+
+/// Offset of a line field.
+///
+/// `field` is one of [`line_offset`]; slots follow each other at the size of the field.
+#[inline(always)]
+pub(crate) const fn line(index: usize, field: usize) -> usize {
+    offset::LINES + index * size_of::<Line>() + field
+}
+
+/// Offset of the extension of a slot.
+#[inline(always)]
+pub(crate) const fn extension(index: usize, slot: usize) -> usize {
+    offset::EXTENSIONS + index * 8 + slot * 4
+}
+
+impl Page {
+    /// A page that says "use the system call" to everything: all zero, as a fresh frame is.
+    #[must_use]
+    pub const fn new() -> Self {
+        // SAFETY: the page consists of atomic integers and arrays of them, for which all-zero bytes are the value 0.
+        unsafe { core::mem::MaybeUninit::<Page>::zeroed().assume_init() }
+    }
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Page::new()
+    }
+}
+
+/// Checks that the memory holds a page of this layout.
+///
+/// # Errors
+///
+/// [`Error::ForeignPage`] with what it holds instead.
+pub fn identify<P: PageRead>(page: &P) -> Result<(), Error> {
+    let (abi, layout) = (page.load_u32(offset::ABI), page.load_u64(offset::LAYOUT));
+    if page.load_u32(offset::MAGIC) == MAGIC && abi == ABI && layout == LAYOUT {
+        Ok(())
+    } else {
+        Err(Error::ForeignPage { abi, layout })
+    }
+}

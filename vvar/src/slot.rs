@@ -1,0 +1,139 @@
+//! One slot of a line: the arithmetic that turns a counter value into a time, once for the reader, the kernel and the
+//! timekeeper.
+//!
+//! Two formulas give the value of a slot. The **hot** one takes `mult` alone, which is rounded down: it is at most 1 ns
+//! behind, for 2^shift cycles. The **exact** one takes the extension too and serves the rest. As hot <= exact, and as the
+//! choice depends only on the slot and the counter value ([`Slot::is_hot_at`]), going from hot to exact goes forward,
+//! whichever path of the reader, or the timekeeper, computes it.
+
+use crate::clock::{Timespec, NSEC_PER_SEC};
+use crate::control::Control;
+use crate::memory::{PageRead, PageWrite};
+use crate::page::{extension, line, line_offset};
+use crate::rate::Rate;
+
+/// The shift that the hot path has compiled in. It is also the largest: 32 bits of a count times 2^-32 ns stay below 1 ns.
+pub const HOT_SHIFT: u32 = 32;
+
+/// The part of `mult` that the hot formula takes.
+const HOT_MULT: u64 = 0xffff_ffff_0000_0000;
+
+/// A slot's content. It is meaningful together with the line's [`Control`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// The counter's value that the slot counts from; 0 for a coarse clock.
+    pub start: u64,
+    /// Nanoseconds a cycle, times 2^(shift + 32), rounded down; 0 for a coarse clock.
+    pub mult: u64,
+    /// Whole seconds at the start.
+    pub sec: u64,
+    /// The rest of a second at the start in ns, times 2^shift, with fraction: below 10^9 * 2^shift.
+    pub base: u64,
+}
+
+impl Slot {
+    /// A fine clock that shows `sec` and `nsec + fraction / 2^64` at `start`.
+    #[must_use]
+    pub const fn fine(start: u64, rate: Rate, sec: u64, nsec: u32, fraction: u64) -> Slot {
+        // A shift of 0 would ask for a shift by 64; rates start at 22 (1 MHz).
+        let fraction = if rate.shift == 0 { 0 } else { fraction >> (64 - rate.shift) };
+        Slot { start, mult: rate.mult, sec, base: (nsec as u64) << rate.shift | fraction }
+    }
+
+    /// A coarse clock.
+    #[must_use]
+    pub const fn coarse(time: Timespec) -> Slot {
+        Slot { start: 0, mult: 0, sec: time.sec, base: time.nsec as u64 }
+    }
+
+    const fn hot_mult(self) -> u32 {
+        (self.mult >> 32) as u32
+    }
+
+    /// The line's `k`: with it the hot path needs no subtraction of the start.
+    const fn k(self) -> u64 {
+        self.base.wrapping_sub((self.start as u32 as u64).wrapping_mul(self.hot_mult() as u64))
+    }
+
+    /// Whether the hot formula gives the value at `counter`, which lies `delta` cycles after the start.
+    const fn is_hot_at(self, counter: u64, delta: u64, shift: u32) -> bool {
+        (counter ^ self.start) >> 32 == 0 && delta >> shift == 0
+    }
+
+    /// The time at `counter`, or `None` if the counter stands before the start by more than `max_skew` cycles (it was
+    /// reset, or the kernel lied about the skew), or if the time does not fit.
+    ///
+    /// A smaller step back is the difference between two CPUs' counters: the slot's start answers it, the time that every
+    /// reader of this slot is given at the earliest.
+    #[must_use]
+    #[inline]
+    pub fn value_at(self, counter: u64, control: Control, max_skew: u64) -> Option<Timespec> {
+        let delta = self.delta_at(counter, control, max_skew)?;
+        // The hot formula is the exact one without the extension.
+        let mult = if self.is_hot_at(counter, delta, control.shift) { self.mult & HOT_MULT } else { self.mult };
+        // delta < 2^63, mult < 2^64 and base < 2^62: below 2^128.
+        let nanos = (u128::from(delta) * u128::from(mult) + (u128::from(self.base) << 32)) >> (control.shift + 32);
+        let nanos = u64::try_from(nanos).ok()?;
+        let rest = Timespec::from_nanos(nanos);
+        Some(Timespec { sec: self.sec.wrapping_add(rest.sec), nsec: rest.nsec })
+    }
+
+    /// Cycles from the start to `counter`.
+    #[inline]
+    fn delta_at(self, counter: u64, control: Control, max_skew: u64) -> Option<u64> {
+        let mask = control.mask();
+        let delta = counter.wrapping_sub(self.start) & mask;
+        if delta <= mask >> 1 {
+            return Some(delta);
+        }
+        if self.start.wrapping_sub(counter) & mask <= max_skew {
+            return Some(0);
+        }
+        None
+    }
+
+    /// The first counter value, as cycles after the start, at which [`Slot::value_at`] is `target` or later; `None` if
+    /// that is past half the counter's range.
+    #[must_use]
+    pub fn delta_of(self, target: Timespec, control: Control) -> Option<u64> {
+        let start = Timespec { sec: self.sec, nsec: (self.base >> control.shift) as u32 };
+        if target <= start {
+            return Some(0);
+        }
+        // At least 1 ns and less than 2^64 s of 10^9 ns: below 2^94, so below 2^126 when shifted by at most 32.
+        let nanos = u128::from(target.sec - self.sec) * u128::from(NSEC_PER_SEC) + u128::from(target.nsec);
+        let ahead = (nanos << control.shift) - u128::from(self.base);
+        let by_hot = ahead.div_ceil(u128::from(self.hot_mult()).max(1));
+        // The hot formula serves until the counter's high half changes or 2^shift cycles are over.
+        let hot_end = (1u128 << control.shift).min((1 << 32) - u128::from(self.start as u32));
+        let delta = if by_hot < hot_end { by_hot } else { self.exact_delta_of(ahead)?.max(hot_end) };
+        (delta <= u128::from(control.mask() >> 1)).then_some(delta as u64)
+    }
+
+    fn exact_delta_of(self, ahead: u128) -> Option<u128> {
+        (ahead < 1 << 96).then_some((ahead << 32).div_ceil(u128::from(self.mult).max(1)))
+    }
+
+    /// Reads slot `which` of a line.
+    #[inline(always)]
+    pub(crate) fn load<P: PageRead>(page: &P, index: usize, which: usize) -> Slot {
+        let start = u64::from(page.load_u32(line(index, line_offset::HI) + 4 * which)) << 32
+            | u64::from(page.load_u32(line(index, line_offset::LO) + 4 * which));
+        let hot_mult = u64::from(page.load_u32(line(index, line_offset::MULT) + 4 * which));
+        let mult = hot_mult << 32 | u64::from(page.load_u32(extension(index, which)));
+        let k = page.load_u64(line(index, line_offset::K) + 8 * which);
+        let base = k.wrapping_add((start & 0xffff_ffff).wrapping_mul(hot_mult));
+        Slot { start, mult, sec: page.load_u64(line(index, line_offset::SEC) + 8 * which), base }
+    }
+
+    /// Writes slot `which` of a line.
+    #[inline(always)]
+    pub(crate) fn store<P: PageWrite>(self, page: &P, index: usize, which: usize) {
+        page.store_u32(line(index, line_offset::HI) + 4 * which, (self.start >> 32) as u32);
+        page.store_u32(line(index, line_offset::LO) + 4 * which, self.start as u32);
+        page.store_u32(line(index, line_offset::MULT) + 4 * which, self.hot_mult());
+        page.store_u32(extension(index, which), self.mult as u32);
+        page.store_u64(line(index, line_offset::K) + 8 * which, self.k());
+        page.store_u64(line(index, line_offset::SEC) + 8 * which, self.sec);
+    }
+}

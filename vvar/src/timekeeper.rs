@@ -1,0 +1,615 @@
+//! The timekeeper: from a counter and what is known of it to the clocks.
+//!
+//! It is plain data under the kernel's lock: every call that changes something takes `&mut self`. All arithmetic is on
+//! integers and **exact**: a clock's value is whole nanoseconds plus a remainder in units of `1 / frequency` ns, so nothing
+//! is lost from one publish to the next, and the long-term rate is the frequency that was given, whatever the lines' `mult`
+//! was rounded to.
+//!
+//! Two states are kept apart. The **committed** one is what the page shows: [`Timekeeper::now`] and
+//! [`Timekeeper::counter_at`] answer from it, so they agree with every reader of the page. The **wanted** one holds what
+//! `slew`, `set_realtime` and the like have asked for since; it becomes the committed one with the next publish. A change
+//! of rate has to wait for that: the page goes on at the old rate until then, and a clock that was reckoned at the new one
+//! meanwhile would step.
+
+use crate::clock::{Clock, ClockSet, Timespec, NSEC_PER_SEC};
+use crate::control::{Control, CounterKind};
+use crate::error::Error;
+use crate::memory::PageWrite;
+use crate::rate::{check_frequency, check_slew, nanos_per_second, Rate};
+use crate::slot::Slot;
+use crate::writer::{late_after, Plan, Planner, Scope, Word, Writer};
+
+/// No clock goes past 2^63 ns, so that every `timespec` and every signed count of nanoseconds can hold it.
+const MAX_SEC: u64 = (1 << 63) / NSEC_PER_SEC as u64;
+
+/// What is known of how the CPUs' counters agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Synchronisation {
+    /// The architecture makes them one: invariant TSC started together, Arm's system counter, RISC-V's `time`.
+    Architectural,
+    /// Measured (see [`WarpTest`](crate::counter::WarpTest)): one may lag behind another by this many cycles. A clock then
+    /// steps back by up to as much between two CPUs.
+    Checked {
+        /// In cycles.
+        max_skew: u64,
+    },
+}
+
+/// A counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// How user programs read it. [`CounterKind::Off`]: they cannot, and the fine clocks stay with the system call; the
+    /// kernel's own counter then only drives the coarse ones.
+    pub kind: CounterKind,
+    /// Hz, [`MIN_FREQUENCY`](crate::rate::MIN_FREQUENCY) to [`MAX_FREQUENCY`](crate::rate::MAX_FREQUENCY).
+    pub frequency: u64,
+    /// Width in bits, 32 to 64. Publishes must come at least every half of its range: every 0.2 s for 32 bits at 10 GHz.
+    pub bits: u32,
+    /// How the CPUs' counters agree.
+    pub synchronisation: Synchronisation,
+}
+
+impl Source {
+    const fn max_skew(&self) -> u64 {
+        match self.synchronisation {
+            Synchronisation::Architectural => 0,
+            Synchronisation::Checked { max_skew } => max_skew,
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        check_frequency(self.frequency)?;
+        if self.bits < 32 || self.bits > 64 {
+            return Err(Error::Width { bits: self.bits });
+        }
+        let cycles = self.max_skew();
+        if cycles > self.mask() / 4 || cycles > self.frequency {
+            return Err(Error::Skew { cycles });
+        }
+        Ok(())
+    }
+
+    const fn mask(&self) -> u64 {
+        u64::MAX >> (64 - self.bits)
+    }
+}
+
+/// Where the clocks stand when the timekeeper starts; all zero at boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Start {
+    /// MONOTONIC.
+    pub monotonic: Timespec,
+    /// MONOTONIC_RAW.
+    pub raw: Timespec,
+    /// BOOTTIME less MONOTONIC: the time spent asleep so far.
+    pub slept: Timespec,
+}
+
+/// A clock's value: whole nanoseconds and a remainder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Instant {
+    time: Timespec,
+    /// In units of `1 / frequency` ns, below `frequency`.
+    rest: u64,
+}
+
+impl Instant {
+    /// The value `delta` cycles later, at `per_second` ns a second of a counter of `hz`.
+    fn advanced(self, delta: u64, per_second: u64, hz: u64) -> Result<Instant, Error> {
+        // In units of 1 / hz ns: delta < 2^63, per_second < 2^30, rest < 2^34.
+        let (nanos, rest) = match delta.checked_mul(per_second).and_then(|sum| sum.checked_add(self.rest)) {
+            Some(sum) => (sum / hz, sum % hz),
+            None => {
+                let sum = u128::from(delta) * u128::from(per_second) + u128::from(self.rest);
+                let nanos = u64::try_from(sum / u128::from(hz)).map_err(|_| out_of_range(i64::MAX, 0))?;
+                (nanos, (sum % u128::from(hz)) as u64)
+            }
+        };
+        let passed = Timespec::from_nanos(nanos);
+        let time = Shift { sec: passed.sec as i64, nsec: passed.nsec }.applied(self.time)?;
+        Ok(Instant { time, rest })
+    }
+}
+
+/// A signed difference between two clocks: `sec` may be negative, `nsec` counts up from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Shift {
+    sec: i64,
+    nsec: u32,
+}
+
+impl Shift {
+    const fn seconds(sec: i32) -> Shift {
+        Shift { sec: sec as i64, nsec: 0 }
+    }
+
+    fn from_nanos(nanos: i64) -> Shift {
+        let second = i64::from(NSEC_PER_SEC);
+        Shift { sec: nanos.div_euclid(second), nsec: nanos.rem_euclid(second) as u32 }
+    }
+
+    const fn plus(self, other: Shift) -> Shift {
+        let nsec = self.nsec + other.nsec;
+        let carry = nsec >= NSEC_PER_SEC;
+        let sec = self.sec.saturating_add(other.sec).saturating_add(carry as i64);
+        Shift { sec, nsec: if carry { nsec - NSEC_PER_SEC } else { nsec } }
+    }
+
+    /// From `earlier` to `later`.
+    fn between(earlier: Timespec, later: Timespec) -> Shift {
+        let borrow = later.nsec < earlier.nsec;
+        let sec = (later.sec as i64).saturating_sub(earlier.sec as i64).saturating_sub(i64::from(borrow));
+        let nsec = if borrow { later.nsec + NSEC_PER_SEC - earlier.nsec } else { later.nsec - earlier.nsec };
+        Shift { sec, nsec }
+    }
+
+    fn applied(self, time: Timespec) -> Result<Timespec, Error> {
+        let sum = self.plus(Shift { sec: time.sec as i64, nsec: time.nsec });
+        check_time(sum.sec, sum.nsec)
+    }
+}
+
+fn out_of_range(sec: i64, nsec: u32) -> Error {
+    Error::Time { sec, nsec }
+}
+
+fn check_time(sec: i64, nsec: u32) -> Result<Timespec, Error> {
+    match u64::try_from(sec) {
+        Ok(sec) if sec < MAX_SEC && nsec < NSEC_PER_SEC => Ok(Timespec { sec, nsec }),
+        _ => Err(out_of_range(sec, nsec)),
+    }
+}
+
+/// Everything that a publish makes true at once.
+#[derive(Debug, Clone, Copy)]
+pub struct State {
+    /// Changes with everything that makes a plan under way void: see [`Planner::commit`].
+    epoch: u32,
+    /// False until the first publish of an epoch: its lines all step.
+    shown: bool,
+    anchor: u64,
+    monotonic: Instant,
+    raw: Instant,
+    /// MONOTONIC_COARSE, as of the last publish of any kind.
+    coarse: Timespec,
+    offsets: Offsets,
+    slew: i32,
+    /// What `slew` makes of the source's frequency.
+    rate: Rate,
+}
+
+/// How the other clocks differ from MONOTONIC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Offsets {
+    /// REALTIME, once it was set.
+    realtime: Option<Shift>,
+    /// BOOTTIME.
+    slept: Shift,
+    /// TAI less REALTIME, in s.
+    tai: i32,
+}
+
+impl Offsets {
+    /// A clock's offset from MONOTONIC.
+    fn of(&self, clock: Clock) -> Result<Shift, Error> {
+        match clock {
+            Clock::Realtime | Clock::RealtimeCoarse => self.realtime.ok_or(Error::NotSet),
+            Clock::Tai => Ok(self.realtime.ok_or(Error::NotSet)?.plus(Shift::seconds(self.tai))),
+            Clock::Boottime => Ok(self.slept),
+            Clock::Monotonic | Clock::MonotonicCoarse | Clock::MonotonicRaw => Ok(Shift::default()),
+        }
+    }
+
+    /// The clocks that step when these offsets become `next`.
+    fn steps_to(&self, next: &Offsets) -> ClockSet {
+        let mut steps = 0;
+        if self.realtime != next.realtime {
+            steps |= Clock::FOLLOW_REALTIME;
+        }
+        if self.tai != next.tai {
+            steps |= Clock::Tai.bit();
+        }
+        if self.slept != next.slept {
+            steps |= Clock::Boottime.bit();
+        }
+        steps
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug, Clone)]
+pub struct Timekeeper {
+    source: Source,
+    raw_rate: Rate,
+    /// floor(2^64 / frequency): turns a remainder into a binary fraction without a division.
+    reciprocal: u64,
+    committed: State,
+    /// The slew, its rate and the offsets that the next publish takes over.
+    wanted_slew: i32,
+    wanted_rate: Rate,
+    wanted: Offsets,
+}
+
+impl Timekeeper {
+    /// Starts the clocks at the counter value `counter`. REALTIME is not set yet: it and the clocks that follow it stay
+    /// with the system call until [`Timekeeper::set_realtime`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Frequency`], [`Error::Width`], [`Error::Skew`], [`Error::Time`].
+    pub fn new(source: Source, counter: u64, start: Start) -> Result<Timekeeper, Error> {
+        source.check()?;
+        for time in [start.monotonic, start.raw, start.slept] {
+            check_time(i64::try_from(time.sec).unwrap_or(i64::MAX), time.nsec)?;
+        }
+        let slept = Shift { sec: start.slept.sec as i64, nsec: start.slept.nsec };
+        slept.applied(start.monotonic)?;
+        let offsets = Offsets { realtime: None, slept, tai: 0 };
+        let rate = Rate::new(source.frequency, 0);
+        let committed = State {
+            epoch: 0,
+            shown: false,
+            anchor: counter & source.mask(),
+            monotonic: Instant { time: start.monotonic, rest: 0 },
+            raw: Instant { time: start.raw, rest: 0 },
+            coarse: start.monotonic,
+            offsets,
+            slew: 0,
+            rate,
+        };
+        Ok(Timekeeper {
+            source,
+            raw_rate: rate,
+            reciprocal: reciprocal(source.frequency),
+            committed,
+            wanted_slew: 0,
+            wanted_rate: rate,
+            wanted: offsets,
+        })
+    }
+
+    /// The counter in use.
+    #[must_use]
+    pub const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Writes what the page says of the counter, for information and for the readers' tolerance of skew. Call it before the
+    /// first publish and after [`Timekeeper::change_counter`].
+    pub fn describe<P: PageWrite, W: Word>(&self, writer: &Writer<P, W>) {
+        writer.describe_counter(self.source.kind, self.source.bits, self.source.frequency, self.source.max_skew());
+    }
+
+    /// The slew in parts per billion that the next publish uses.
+    #[must_use]
+    pub const fn slew_ppb(&self) -> i32 {
+        self.wanted_slew
+    }
+
+    /// Lets every clock but MONOTONIC_RAW run faster (or slower) by `ppb` parts per billion from the next publish on.
+    /// Nothing steps.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Slew`] beyond [`MAX_SLEW_PPB`](crate::rate::MAX_SLEW_PPB).
+    pub fn slew(&mut self, ppb: i32) -> Result<(), Error> {
+        check_slew(ppb)?;
+        self.wanted_slew = ppb;
+        self.wanted_rate = Rate::new(self.source.frequency, ppb);
+        Ok(())
+    }
+
+    /// Sets REALTIME to `sec` and `nsec` as of the counter value `counter`. With the next publish REALTIME,
+    /// REALTIME_COARSE and TAI step; the other clocks do not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Time`] before 1970, past 2^63 ns, or with 10^9 ns or more; [`Error::BeforeAnchor`].
+    pub fn set_realtime(&mut self, counter: u64, sec: i64, nsec: u32) -> Result<(), Error> {
+        let time = check_time(sec, nsec)?;
+        let shift = Shift::between(self.monotonic_at(counter)?, time);
+        self.want_realtime(counter, Offsets { realtime: Some(shift), ..self.wanted })
+    }
+
+    /// Steps REALTIME by `nanos`, as `adjtimex(2)` does with ADJ_SETOFFSET.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSet`]; [`Error::Time`] if that leads before 1970 or past 2^63 ns; [`Error::BeforeAnchor`].
+    pub fn step_realtime(&mut self, counter: u64, nanos: i64) -> Result<(), Error> {
+        let shift = self.wanted.realtime.ok_or(Error::NotSet)?.plus(Shift::from_nanos(nanos));
+        self.want_realtime(counter, Offsets { realtime: Some(shift), ..self.wanted })
+    }
+
+    /// Sets TAI less REALTIME, in seconds: 37 since 2017. TAI steps, REALTIME does not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TaiOffset`] beyond 1000 s either way; [`Error::Time`] if TAI would be before 1970.
+    pub fn set_tai_offset(&mut self, sec: i32) -> Result<(), Error> {
+        if !(-1000..=1000).contains(&sec) {
+            return Err(Error::TaiOffset { sec });
+        }
+        let wanted = Offsets { tai: sec, ..self.wanted };
+        if wanted.realtime.is_some() {
+            wanted.of(Clock::Tai)?.applied(self.committed.monotonic.time)?;
+        }
+        self.wanted = wanted;
+        Ok(())
+    }
+
+    /// Inserts a leap second: call it when REALTIME's 23:59:59 UTC is over. REALTIME steps back by 1 s, TAI goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Timekeeper::step_realtime`] and [`Timekeeper::set_tai_offset`].
+    pub fn insert_leap_second(&mut self, counter: u64) -> Result<(), Error> {
+        self.leap(counter, 1)
+    }
+
+    /// Deletes a leap second: call it when REALTIME's 23:59:58 UTC is over. REALTIME steps on by 1 s, TAI goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Timekeeper::step_realtime`] and [`Timekeeper::set_tai_offset`].
+    pub fn delete_leap_second(&mut self, counter: u64) -> Result<(), Error> {
+        self.leap(counter, -1)
+    }
+
+    fn leap(&mut self, counter: u64, inserted: i32) -> Result<(), Error> {
+        let tai = self.wanted.tai + inserted;
+        if !(-1000..=1000).contains(&tai) {
+            return Err(Error::TaiOffset { sec: tai });
+        }
+        let shift = self.wanted.realtime.ok_or(Error::NotSet)?.plus(Shift::seconds(-inserted));
+        self.want_realtime(counter, Offsets { realtime: Some(shift), tai, ..self.wanted })
+    }
+
+    /// Takes over offsets under which REALTIME and TAI are times at `counter`.
+    fn want_realtime(&mut self, counter: u64, offsets: Offsets) -> Result<(), Error> {
+        let monotonic = self.monotonic_at(counter)?;
+        offsets.of(Clock::Realtime)?.applied(monotonic)?;
+        offsets.of(Clock::Tai)?.applied(monotonic)?;
+        self.wanted = offsets;
+        Ok(())
+    }
+
+    fn monotonic_at(&self, counter: u64) -> Result<Timespec, Error> {
+        Ok(self.advanced(counter)?.monotonic.time)
+    }
+
+    /// The machine is about to sleep; `counter` is its last good value. The clocks stop here.
+    ///
+    /// Call [`Writer::disable_counter`] first: readers must not go on by a counter that may stop, and from the next publish
+    /// the page says again what is true.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BeforeAnchor`].
+    pub fn suspend(&mut self, counter: u64) -> Result<(), Error> {
+        let state = self.advanced(counter)?;
+        self.enter_epoch(state, counter);
+        Ok(())
+    }
+
+    /// The machine has slept for `slept`; the counter stands at `counter`, wherever it was before. REALTIME,
+    /// REALTIME_COARSE, TAI and BOOTTIME go forward by `slept`; MONOTONIC, MONOTONIC_COARSE and MONOTONIC_RAW do not move.
+    ///
+    /// Then [`Writer::enable_counter`] and a publish.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Time`] if a clock would go past 2^63 ns.
+    pub fn resume(&mut self, counter: u64, slept: Timespec) -> Result<(), Error> {
+        let slept = check_time(i64::try_from(slept.sec).unwrap_or(i64::MAX), slept.nsec)?;
+        let slept = Shift { sec: slept.sec as i64, nsec: slept.nsec };
+        let after = |offsets: Offsets| Offsets {
+            realtime: offsets.realtime.map(|shift| shift.plus(slept)),
+            slept: offsets.slept.plus(slept),
+            ..offsets
+        };
+        let wanted = after(self.wanted);
+        self.check_offsets(&wanted)?;
+        let state = State { offsets: after(self.committed.offsets), ..self.committed };
+        self.wanted = wanted;
+        self.enter_epoch(state, counter);
+        Ok(())
+    }
+
+    fn check_offsets(&self, offsets: &Offsets) -> Result<(), Error> {
+        for clock in [Clock::Boottime, Clock::Realtime, Clock::Tai] {
+            match offsets.of(clock) {
+                Ok(shift) => shift.applied(self.committed.monotonic.time).map(|_| ())?,
+                Err(_not_set) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The counter has jumped: it was last good at `old` and went on from `new` (reset by firmware, a virtual machine that
+    /// was moved or restored). The clocks go on without a gap.
+    ///
+    /// Call [`Writer::disable_counter`] as early as possible, then this, [`Writer::enable_counter`] and a publish.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BeforeAnchor`] if `old` is before the last publish.
+    pub fn counter_discontinuity(&mut self, old: u64, new: u64) -> Result<(), Error> {
+        let state = self.advanced(old)?;
+        self.enter_epoch(state, new);
+        Ok(())
+    }
+
+    /// Goes on by another counter, or by the same one with a better frequency: at `old` of the present one, the other stands
+    /// at `new`. With the next publish all lines change together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Frequency`], [`Error::Width`], [`Error::Skew`] of the new counter; [`Error::BeforeAnchor`].
+    pub fn change_counter(&mut self, old: u64, source: Source, new: u64) -> Result<(), Error> {
+        source.check()?;
+        let mut state = self.advanced(old)?;
+        let (from, to) = (u128::from(self.source.frequency), u128::from(source.frequency));
+        for instant in [&mut state.monotonic, &mut state.raw] {
+            instant.rest = (u128::from(instant.rest) * to / from) as u64;
+        }
+        state.rate = Rate::new(source.frequency, state.slew);
+        self.source = source;
+        self.reciprocal = reciprocal(source.frequency);
+        self.raw_rate = Rate::new(source.frequency, 0);
+        self.wanted_rate = Rate::new(source.frequency, self.wanted_slew);
+        self.enter_epoch(state, new);
+        Ok(())
+    }
+
+    /// From here on the clocks count from `counter`, and plans made before are void.
+    fn enter_epoch(&mut self, state: State, counter: u64) {
+        let epoch = self.committed.epoch.wrapping_add(1);
+        self.committed = State { epoch, shown: false, anchor: counter & self.source.mask(), ..state };
+    }
+
+    /// The committed state, reckoned on to `counter`.
+    fn advanced(&self, counter: u64) -> Result<State, Error> {
+        let mask = self.source.mask();
+        let state = self.committed;
+        let delta = counter.wrapping_sub(state.anchor) & mask;
+        if delta > mask >> 1 {
+            if state.anchor.wrapping_sub(counter) & mask <= self.source.max_skew() {
+                return Ok(state);
+            }
+            return Err(Error::BeforeAnchor { anchor: state.anchor, counter });
+        }
+        let hz = self.source.frequency;
+        let monotonic = state.monotonic.advanced(delta, nanos_per_second(state.slew), hz)?;
+        let raw = state.raw.advanced(delta, nanos_per_second(0), hz)?;
+        Ok(State { anchor: counter & mask, monotonic, raw, ..state })
+    }
+
+    fn control(&self) -> Control {
+        Control { kind: self.source.kind, bits: self.source.bits, shift: self.raw_rate.shift }
+    }
+
+    /// A fine clock's slot in `state`.
+    fn slot(&self, state: &State, clock: Clock) -> Result<Slot, Error> {
+        let (instant, rate) = match clock {
+            Clock::MonotonicRaw => (state.raw, self.raw_rate),
+            _ => (state.monotonic, state.rate),
+        };
+        let time = state.offsets.of(clock)?.applied(instant.time)?;
+        // rest < frequency, so the product is below 2^64.
+        let fraction = instant.rest.wrapping_mul(self.reciprocal);
+        Ok(Slot::fine(state.anchor, rate, time.sec, time.nsec, fraction))
+    }
+
+    /// The time that the clock shows at `counter`: what a reader of the page would get there, were its line on. For the
+    /// system call, when [`read`](crate::read) says [`Unavailable`](crate::Unavailable); under the kernel's lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSet`] for REALTIME and what follows it before the first [`Timekeeper::set_realtime`] is published;
+    /// [`Error::BeforeAnchor`].
+    pub fn now(&self, counter: u64, clock: Clock) -> Result<Timespec, Error> {
+        let state = &self.committed;
+        if clock.is_coarse() {
+            return state.offsets.of(clock)?.applied(state.coarse);
+        }
+        let slot = self.slot(state, clock)?;
+        slot.value_at(counter & self.source.mask(), self.control(), self.source.max_skew())
+            .ok_or(Error::BeforeAnchor { anchor: state.anchor, counter })
+    }
+
+    /// The first counter value at which the clock shows `time` or later, at the rate that the page has now; where the clock
+    /// is already past it, the counter's value at the last publish. A coarse clock is answered for its fine one.
+    ///
+    /// A timer that is set for this value never fires before a program sees its time come.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfReach`] past half the counter's range; [`Error::NotSet`]; [`Error::Time`].
+    pub fn counter_at(&self, clock: Clock, time: Timespec) -> Result<u64, Error> {
+        let time = check_time(i64::try_from(time.sec).unwrap_or(i64::MAX), time.nsec)?;
+        let slot = self.slot(&self.committed, clock)?;
+        let delta = slot.delta_of(time, self.control()).ok_or(Error::OutOfReach)?;
+        Ok(slot.start.wrapping_add(delta) & self.source.mask())
+    }
+
+    fn make_plan(&self, state: State, clocks: ClockSet, steps: ClockSet) -> Result<Plan<State>, Error> {
+        let mut on = Clock::EVERY;
+        if !self.source.kind.is_counter() {
+            on &= !Clock::FINE;
+        }
+        if state.offsets.realtime.is_none() {
+            on &= !Clock::FOLLOW_REALTIME;
+        }
+        let mut slots = [Slot::coarse(Timespec { sec: 0, nsec: 0 }); Clock::ALL.len()];
+        for (slot, clock) in slots.iter_mut().zip(Clock::ALL) {
+            if clock.bit() & clocks & on == 0 {
+                continue;
+            }
+            *slot = if clock.is_coarse() {
+                Slot::coarse(state.offsets.of(clock)?.applied(state.coarse)?)
+            } else {
+                self.slot(&state, clock)?
+            };
+        }
+        Ok(Plan {
+            anchor: state.anchor,
+            clocks,
+            steps,
+            on,
+            fine: self.control(),
+            late_after: late_after(self.source.frequency),
+            slots,
+            state,
+        })
+    }
+}
+
+/// floor(2^64 / hz).
+const fn reciprocal(hz: u64) -> u64 {
+    ((1u128 << 64) / hz as u128) as u64
+}
+
+impl Timekeeper {
+    fn plan_full(&self, counter: u64) -> Result<Plan<State>, Error> {
+        let now = self.advanced(counter)?;
+        let steps = if now.shown { now.offsets.steps_to(&self.wanted) } else { Clock::EVERY };
+        let state = State {
+            shown: true,
+            coarse: now.monotonic.time,
+            offsets: self.wanted,
+            slew: self.wanted_slew,
+            rate: self.wanted_rate,
+            ..now
+        };
+        self.make_plan(state, Clock::EVERY, steps)
+    }
+
+    /// As of now by the fine clocks as the page shows them: their hot value can be 1 ns behind the exact one, and a coarse
+    /// clock must not be ahead of what its fine one shows next.
+    fn plan_coarse(&self, counter: u64) -> Result<Plan<State>, Error> {
+        let state = State { coarse: self.now(counter, Clock::Monotonic)?, ..self.committed };
+        let steps = if state.shown { 0 } else { Clock::COARSE };
+        let plan = self.make_plan(state, Clock::COARSE, steps)?;
+        Ok(Plan { anchor: counter & self.source.mask(), ..plan })
+    }
+}
+
+impl Planner for Timekeeper {
+    type State = State;
+
+    fn plan(&mut self, counter: u64, scope: Scope) -> Result<Plan<State>, Error> {
+        match scope {
+            Scope::Full => self.plan_full(counter),
+            Scope::Coarse => self.plan_coarse(counter),
+        }
+    }
+
+    fn commit(&mut self, plan: &Plan<State>) -> bool {
+        if plan.state.epoch != self.committed.epoch {
+            return false;
+        }
+        self.committed = plan.state;
+        true
+    }
+}
