@@ -18,18 +18,19 @@ pub enum Barrier {
     /// who saw any store into a slot that is being filled again sees that `seq` has moved.
     SlotThenSeq,
     /// Writer, release, between the last publish's store of `seq` and this publish's stores into the slot that it retired.
-    /// A release *store* of `seq` would not do: it holds back earlier stores, not later ones.
+    /// A release *store* of `seq` would not do: it holds back earlier stores, not later ones. Nor would a fence at the end of
+    /// the last publish: another CPU may have made it.
     SeqBeforeReuse,
     /// Writer, release, between its stores of slots (and "off" control words) and of the `seq` that names them.
     SlotBeforeSeq,
-    /// Writer, release, between the fine clocks' `seq` and the coarse ones'. Who reads a new coarse time and then a fine one
-    /// must not get an older fine one.
-    FineBeforeCoarse,
-    /// Writer, release, between every `seq` of a step and the first control word that is switched on again. Who reads one
-    /// clock after the step must not get another as it was before.
-    SeqBeforeOn,
-    /// Writer and [`disable`](crate::Writer::disable), sequentially consistent: each stores its word, then looks at the
-    /// other's. At least one sees the other, so a clock that was disabled during a publish stays off.
+    /// Writer, release, between the fine clocks' `seq` and all that is stored after them. The coarse clocks' `seq`: who reads
+    /// a new coarse time and then a fine one must not get an older fine one. Control words: who sees a line switched on for
+    /// another counter must not take a slot of the old one for its.
+    FineSeqBeforeRest,
+    /// Writer and [`disable`](crate::Writer::disable), sequentially consistent: each stores a control word (the disabling
+    /// side its mark), then looks at what the other has stored. At least one sees the other, so a clock that was disabled
+    /// during a publish stays off. As it stands behind each line that is switched on after a step, it also keeps who has read
+    /// one of them after the step from reading the next as it was before.
     DisableMeetsPublish,
 }
 
@@ -39,9 +40,7 @@ impl Barrier {
     pub fn issue(self) {
         match self {
             Barrier::SeqThenSlot | Barrier::SlotThenSeq => fence(Ordering::Acquire),
-            Barrier::SeqBeforeReuse | Barrier::SlotBeforeSeq | Barrier::FineBeforeCoarse | Barrier::SeqBeforeOn => {
-                fence(Ordering::Release)
-            }
+            Barrier::SeqBeforeReuse | Barrier::SlotBeforeSeq | Barrier::FineSeqBeforeRest => fence(Ordering::Release),
             Barrier::DisableMeetsPublish => fence(Ordering::SeqCst),
         }
     }

@@ -7,10 +7,12 @@
 //! fill the idle slot of every line
 //! read the counter: too late? plan again, at most REPLANS times, then go on and count it
 //!                                -- SlotBeforeSeq
-//! seq + 1 for the fine lines     -- FineBeforeCoarse
+//! seq + 1 for the fine lines     -- FineSeqBeforeRest
 //! seq + 1 for the coarse lines
-//! commit                         -- SeqBeforeOn
-//! switch lines on that are off and may be on
+//! commit
+//! for each line that is off and may be on: switch it on
+//!                                -- DisableMeetsPublish
+//!     was it disabled meanwhile? off again
 //! let go of the owner word; was someone refused? once more from the top
 //! ```
 //!
@@ -317,7 +319,7 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
         };
         self.page.barrier(Barrier::SlotBeforeSeq);
         self.advance_seq(plan.clocks & Clock::FINE);
-        self.page.barrier(Barrier::FineBeforeCoarse);
+        self.page.barrier(Barrier::FineSeqBeforeRest);
         self.advance_seq(plan.clocks & Clock::COARSE);
         if !planner.commit(&plan) {
             return Ok(Attempt::Stale);
@@ -387,7 +389,6 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
     }
 
     fn switch_on<S>(&self, plan: &Plan<S>) {
-        self.page.barrier(Barrier::SeqBeforeOn);
         for clock in members(plan.clocks) {
             let at = line(clock.id(), line_offset::CTL);
             let word = self.wanted_word(plan, clock);
