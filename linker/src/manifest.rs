@@ -3,10 +3,14 @@
 //! Every key is checked when the file is read, so that a mistake is reported with the file, the key, the value and the
 //! remedy, before anything is compiled.
 
-use serde::Deserialize;
-use std::path::PathBuf;
+mod check;
 
-/// A whole `vdso.toml`.
+use crate::Error;
+use serde::Deserialize;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A whole `vdso.toml`. It is made by [`Manifest::load`] or [`Manifest::parse`], which check it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Manifest {
@@ -16,14 +20,17 @@ pub struct Manifest {
     #[serde(default)]
     pub vvar: VvarSection,
     /// Version nodes, oldest first: `[[version]]`.
-    #[serde(rename = "version")]
+    #[serde(rename = "version", default)]
     pub versions: Vec<VersionNode>,
-    /// Exported functions: `[[export]]`.
-    #[serde(rename = "export")]
+    /// Exported functions, the one to be fastest first: `[[export]]`.
+    #[serde(rename = "export", default)]
     pub exports: Vec<Export>,
     /// Further source files of the kernel's own: `[[source]]`.
     #[serde(rename = "source", default)]
     pub sources: Vec<Source>,
+    /// The file that the text came from, for messages, and for the paths that are relative to it.
+    #[serde(skip)]
+    origin: PathBuf,
 }
 
 /// `[image]`.
@@ -37,8 +44,8 @@ pub struct ImageSection {
     /// The kernel's page size in bytes: 4096, 16384 or 65536.
     #[serde(default = "default_page_size")]
     pub page_size: u64,
-    /// The largest size of the stripped image in bytes, section headers included. Rounded up to whole pages it is also
-    /// the room that the image takes in the address space.
+    /// The largest size of the stripped image in bytes, section headers included: 1 to 65536. Rounded up to whole pages
+    /// it is also the room that the image takes in the address space.
     pub size_limit: u64,
     /// What a function does when the page cannot answer.
     #[serde(default)]
@@ -72,7 +79,7 @@ pub struct VvarSection {
     /// On which side of the image the data pages lie.
     #[serde(default)]
     pub placement: Placement,
-    /// How many pages (of `page-size` bytes) they take; the clocks' page is the first.
+    /// How many pages (of `page-size` bytes) they take, 1 to 16; the clocks' page is the first.
     #[serde(default = "one")]
     pub pages: u64,
 }
@@ -116,6 +123,123 @@ pub struct Source {
     /// A `.rs` file (a module beside the clock functions), or a `.c` or `.S` file (compiled with `cc`); relative to the
     /// manifest.
     pub path: PathBuf,
+}
+
+impl Manifest {
+    /// Reads and checks the manifest `path`, and that the sources which it names exist.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, else as [`Manifest::parse`].
+    pub fn load(path: &Path) -> Result<Manifest, Error> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let manifest = Manifest::parse(&text, path)?;
+        check::sources_exist(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// Checks the text of a manifest. `origin` is the file that it came from: it stands in messages, and source paths are
+    /// relative to its folder. Nothing is read from the disk.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] for an unknown key, a missing one or a value of the wrong type, with the line;
+    /// [`Error::Manifest`] for a value that cannot be, with the key and the remedy.
+    pub fn parse(text: &str, origin: &Path) -> Result<Manifest, Error> {
+        let mut manifest: Manifest = toml::from_str(text)
+            .map_err(|error| Error::Syntax { file: origin.to_owned(), message: error.to_string().trim_end().into() })?;
+        manifest.origin = origin.to_owned();
+        check::values(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// The file that the manifest came from.
+    pub fn origin(&self) -> &Path {
+        &self.origin
+    }
+
+    /// The room in the address space that is kept for the image, in pages of `page-size` bytes.
+    pub fn image_pages(&self) -> u64 {
+        self.image.size_limit.div_ceil(self.image.page_size)
+    }
+
+    /// Where the first vvar page lies, in bytes relative to the image's ELF header.
+    pub fn vvar_offset(&self) -> i64 {
+        // Sizes and page counts are checked: neither product reaches 2^21.
+        match self.vvar.placement {
+            Placement::Before => -((self.vvar.pages * self.image.page_size) as i64),
+            Placement::After => (self.image_pages() * self.image.page_size) as i64,
+        }
+    }
+
+    /// Where a source lies: its path, seen from the folder of the manifest.
+    pub fn source_path(&self, source: &Source) -> PathBuf {
+        self.origin.parent().unwrap_or(Path::new("")).join(&source.path)
+    }
+}
+
+impl Arch {
+    /// Every architecture that an image can be built for.
+    pub const ALL: [Arch; 1] = [Arch::X86_64];
+
+    /// Its name, as in the manifest and in the folder names of built images.
+    pub fn name(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "x86_64",
+        }
+    }
+
+    /// The Rust target that images are compiled for: the ABI of the *user's* side, whatever the kernel is compiled for.
+    pub fn target(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "x86_64-unknown-linux-gnu",
+        }
+    }
+
+    /// The page sizes in bytes that the processor has.
+    pub fn page_sizes(self) -> &'static [u64] {
+        match self {
+            Arch::X86_64 => &[4096],
+        }
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Fallback {
+    /// Its name, as in the manifest and as the value of `cfg(vdso_fallback)` in the functions.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fallback::LinuxSyscall => "linux-syscall",
+            Fallback::Enosys => "enosys",
+        }
+    }
+}
+
+/// What a source file is compiled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// rustc, as a module beside the clock functions.
+    Rust,
+    /// The C compiler: C, or assembly for the C preprocessor.
+    C,
+}
+
+impl Source {
+    pub(crate) fn language(&self) -> Option<Language> {
+        match self.path.extension()?.to_str()? {
+            "rs" => Some(Language::Rust),
+            "c" | "S" => Some(Language::C),
+            _ => None,
+        }
+    }
+
+    /// The module that a Rust source becomes.
+    pub(crate) fn module(&self) -> &str {
+        self.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
+    }
 }
 
 impl Default for VvarSection {

@@ -14,7 +14,7 @@ pub trait Counter {
     /// Reads [`Counter::HOT`]. Only called when the page's control word names it.
     fn read_hot(&self) -> u64;
 
-    /// Reads the counter of that kind; `None` for one that this machine does not have.
+    /// Reads the counter of that kind: a value within its width. `None` for a counter that this machine does not have.
     fn read(&self, kind: CounterKind) -> Option<u64>;
 }
 

@@ -164,7 +164,7 @@ pub fn read_slow<P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) -
         let seq = page.load_u32(line(index, line_offset::SEQ));
         page.barrier(Barrier::SeqThenSlot);
         let control = Control::decode(page.load_u32(line(index, line_offset::CTL)))?;
-        let now = if control.kind == CounterKind::Coarse { 0 } else { counter.read(control.kind)? & control.mask() };
+        let now = if control.kind == CounterKind::Coarse { 0 } else { counter.read(control.kind)? };
         let slot = Slot::load(page, index, (seq & 1) as usize);
         let max_skew = page.load_u64(offset::MAX_SKEW);
         page.barrier(Barrier::SlotThenSeq);

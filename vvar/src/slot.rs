@@ -60,36 +60,31 @@ impl Slot {
         (counter ^ self.start) >> 32 == 0 && delta >> shift == 0
     }
 
-    /// The time at `counter`, or `None` if the counter stands before the start by more than `max_skew` cycles (it was
-    /// reset, or the kernel lied about the skew), or if the time does not fit.
+    /// The time at `counter`, or `None` if the counter stands before the start by more than `max_skew` cycles: it was reset,
+    /// or the kernel was wrong about the skew.
     ///
     /// A smaller step back is the difference between two CPUs' counters: the slot's start answers it, the time that every
     /// reader of this slot is given at the earliest.
     #[must_use]
     #[inline]
     pub fn value_at(self, counter: u64, control: Control, max_skew: u64) -> Option<Timespec> {
-        let delta = self.delta_at(counter, control, max_skew)?;
+        // Sign-extended from the counter's width: a counter that has wrapped since the start is ahead of it all the same.
+        let unused = 64 - control.bits;
+        let delta = (counter.wrapping_sub(self.start) << unused) as i64 >> unused;
+        let delta = match u64::try_from(delta) {
+            Ok(delta) => delta,
+            Err(_) if delta.unsigned_abs() <= max_skew => 0,
+            Err(_) => return None,
+        };
         // The hot formula is the exact one without the extension.
         let mult = if self.is_hot_at(counter, delta, control.shift) { self.mult & HOT_MULT } else { self.mult };
         // delta < 2^63, mult < 2^64 and base < 2^62: below 2^128.
-        let nanos = (u128::from(delta) * u128::from(mult) + (u128::from(self.base) << 32)) >> (control.shift + 32);
-        let nanos = u64::try_from(nanos).ok()?;
+        let product = u128::from(delta) * u128::from(mult) + (u128::from(self.base) << 32);
+        // product >> (shift + 32), where shift is at most 32 and 2^64 ns are 584 years: cheaper than a shift of 128 bits.
+        let (high, low) = ((product >> 64) as u64, product as u64);
+        let nanos = high << (HOT_SHIFT.wrapping_sub(control.shift) & 63) | low >> 32 >> control.shift;
         let rest = Timespec::from_nanos(nanos);
         Some(Timespec { sec: self.sec.wrapping_add(rest.sec), nsec: rest.nsec })
-    }
-
-    /// Cycles from the start to `counter`.
-    #[inline]
-    fn delta_at(self, counter: u64, control: Control, max_skew: u64) -> Option<u64> {
-        let mask = control.mask();
-        let delta = counter.wrapping_sub(self.start) & mask;
-        if delta <= mask >> 1 {
-            return Some(delta);
-        }
-        if self.start.wrapping_sub(counter) & mask <= max_skew {
-            return Some(0);
-        }
-        None
     }
 
     /// The first counter value, as cycles after the start, at which [`Slot::value_at`] is `target` or later; `None` if

@@ -1,0 +1,363 @@
+//! Follows the control flow and adds up the stack.
+//!
+//! From each export and each target of a call, the distance between stack pointer and canonical frame address, and the
+//! place of every saved register, are carried along all paths. At each instruction they must be what the unwind
+//! information says there; where paths meet they must agree. A jump to another function (a tail call) carries on with the
+//! caller's frame, a call starts a new one. The depth of a function is that of its own frame, or of a call it makes. What
+//! lies below the stack pointer counts where it is addressed by the stack pointer; compilers address it in no other way once
+//! frame pointers are refused.
+
+use super::code::{convention, Code, Convention, Flow, Instruction};
+use super::{unwind, Function, Gate, Rule, STACK_LIMIT};
+use crate::inspect::{Cfa, Row, Saved};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Calls within calls that the gate follows. Each takes stack, so an image within the limit has far fewer.
+const MAX_NESTED_CALLS: usize = STACK_LIMIT as usize / 4;
+
+pub(super) fn check(gate: &mut Gate<'_>, code: &Code<'_>) {
+    let convention = convention(gate.manifest.image.arch);
+    let mut walk = Walk { gate, code, convention, states: HashMap::new(), work: Vec::new(), reported: HashSet::new() };
+    let entries = walk.all();
+    let mut depths = Depths { code, states: &walk.states, entries: &entries, known: HashMap::new(), open: Vec::new() };
+    let mut recursions = Vec::new();
+    let mut functions = Vec::new();
+    for &entry in &entries {
+        let depth = depths.of(entry, &mut recursions);
+        functions.push((entry, depth));
+    }
+    for (caller, callee) in recursions {
+        let what = format!("calls {} again before that has returned", code.facts.function_name(callee));
+        gate.refuse(Rule::Recursion, code.place(caller), what, "write it as a loop");
+    }
+    for (entry, depth) in functions {
+        report(gate, code, entry, depth);
+    }
+}
+
+fn report(gate: &mut Gate<'_>, code: &Code<'_>, address: u64, depth: Depth) {
+    let name = code.facts.function_name(address);
+    let size = code.frame(address).map_or(0, |frame| frame.end - frame.start);
+    let described = code.frame(address).map_or(0, unwind::largest_frame); // refused where it stands, if it is too large
+    if depth.frame > STACK_LIMIT && described <= STACK_LIMIT {
+        let what = format!("uses {} bytes of stack, {STACK_LIMIT} are allowed", depth.frame);
+        gate.refuse(Rule::FrameSize, &name, what, "use smaller or fewer local variables");
+    } else if depth.total > STACK_LIMIT && depth.widest <= STACK_LIMIT {
+        let what = format!("uses {} bytes of stack with all that it calls, {STACK_LIMIT} are allowed", depth.total);
+        gate.refuse(Rule::StackDepth, &name, what, "nest fewer calls, inline, or use smaller local variables");
+    }
+    gate.report.functions.push(Function { name, address, size, frame: depth.frame, depth: depth.total });
+}
+
+/// What is known before an instruction is executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct State {
+    /// Canonical frame address minus stack pointer.
+    offset: i64,
+    /// Where the caller's values of callee-saved registers lie, from the canonical frame address.
+    saved: BTreeMap<u16, i64>,
+    /// Callee-saved registers that do not hold the caller's value.
+    changed: BTreeSet<u16>,
+}
+
+impl State {
+    fn entry(convention: &Convention) -> State {
+        State { offset: convention.entry_offset, saved: BTreeMap::new(), changed: BTreeSet::new() }
+    }
+
+    /// The state behind an instruction; none if the stack pointer cannot be known there.
+    fn after(&self, instruction: &Instruction, convention: &Convention) -> Option<State> {
+        let effect = &instruction.stack;
+        let mut next = self.clone();
+        let place = |offset: i64| offset.wrapping_sub(self.offset);
+        for store in &effect.stores {
+            let start = place(store.offset);
+            let end = start.saturating_add_unsigned(store.size);
+            next.saved.retain(|_, at| *at >= end || at.saturating_add_unsigned(convention.register_size) <= start);
+            if let Some(register) = store.register.filter(|register| !self.changed.contains(register)) {
+                if convention.callee_saved.iter().any(|(number, _)| *number == register) {
+                    next.saved.insert(register, start);
+                }
+            }
+        }
+        next.changed.extend(&effect.writes);
+        for &(register, offset) in &effect.loads {
+            if self.saved.get(&register) == Some(&place(offset)) {
+                next.changed.remove(&register);
+            } else {
+                next.changed.insert(register);
+            }
+        }
+        next.offset = self.offset.checked_sub(effect.adjust?)?;
+        Some(next)
+    }
+
+    /// Joins what another path knows. Returns whether anything changed.
+    fn join(&mut self, other: &State) -> bool {
+        let before = (self.saved.len(), self.changed.len());
+        self.saved.retain(|register, at| other.saved.get(register) == Some(at));
+        self.changed.extend(&other.changed);
+        before != (self.saved.len(), self.changed.len())
+    }
+}
+
+struct Walk<'a, 'g, 'f> {
+    gate: &'g mut Gate<'f>,
+    code: &'g Code<'a>,
+    convention: &'static Convention,
+    states: HashMap<u64, State>,
+    work: Vec<u64>,
+    /// Function and rule of what was reported, since one mistake shows at every instruction behind it.
+    reported: HashSet<(u64, Rule)>,
+}
+
+impl Walk<'_, '_, '_> {
+    /// Walks all functions; returns where they start.
+    fn all(&mut self) -> BTreeSet<u64> {
+        let code = self.code;
+        // Where the rules do not start from the stack pointer, that is refused already, and it moves in other ways.
+        let refused = code.frames().filter(|frame| !unwind::is_from_stack_pointer(frame, self.convention));
+        self.reported.extend(refused.map(|frame| (frame.start, Rule::StackPointer)));
+        let exports = code.facts.symbols.iter().filter(|symbol| symbol.is_function() && symbol.is_defined());
+        let calls = code.instructions.values().filter_map(|instruction| match instruction.flow {
+            Flow::Call(target) => Some(target),
+            _ => None,
+        });
+        let mut entries: BTreeSet<u64> = exports.map(|symbol| symbol.value).chain(calls).collect();
+        // A signal trampoline is entered by a return, in a frame that the kernel made.
+        entries.retain(|entry| code.instructions.contains_key(entry) && code.frame(*entry).is_none_or(|f| !f.signal));
+        for &entry in &entries {
+            self.enter(entry, State::entry(self.convention), entry);
+        }
+        self.run();
+        for frame in code.frames().filter(|frame| !frame.signal) {
+            if code.instructions.contains_key(&frame.start) && !self.states.contains_key(&frame.start) {
+                entries.insert(frame.start);
+                self.enter(frame.start, State::entry(self.convention), frame.start);
+                self.run();
+            }
+        }
+        self.unwind_rules();
+        entries
+    }
+
+    fn run(&mut self) {
+        let code = self.code;
+        while let Some(address) = self.work.pop() {
+            let (Some(instruction), Some(state)) = (code.instructions.get(&address), self.states.get(&address)) else {
+                continue;
+            };
+            let next = match instruction.flow {
+                Flow::Return => {
+                    let state = state.clone();
+                    self.returns(address, &state);
+                    continue;
+                }
+                Flow::Stop => continue,
+                _ => state.after(instruction, self.convention),
+            };
+            let Some(next) = next else {
+                let what = "the stack pointer moves by an amount that cannot be added up";
+                let remedy = "move it by push, pop, and add, sub or lea with a constant only";
+                self.refuse(address, Rule::StackPointer, what.to_owned(), remedy);
+                continue;
+            };
+            if let Flow::Jump(target) | Flow::Branch(target) = instruction.flow {
+                if code.instructions.contains_key(&target) {
+                    self.enter(target, next.clone(), address);
+                }
+            }
+            if !matches!(instruction.flow, Flow::Jump(_)) {
+                self.fall_through(instruction, next);
+            }
+        }
+    }
+
+    fn fall_through(&mut self, instruction: &Instruction, state: State) {
+        let code = self.code;
+        let into = code.instructions.get(&instruction.end());
+        let into_gap = |next: &Instruction| next.padding && code.frame(next.address).is_none();
+        if into.is_none_or(into_gap) && code.frame(instruction.address).is_some() {
+            let what = format!("control runs on to {:#x}, where no code of the image is", instruction.end());
+            let remedy = "end the function with `ret`, or with `ud2` behind a call that does not return";
+            self.refuse(instruction.address, Rule::BranchTarget, what, remedy);
+            return;
+        }
+        self.enter(instruction.end(), state, instruction.address);
+    }
+
+    fn enter(&mut self, address: u64, state: State, from: u64) {
+        let Some(known) = self.states.get_mut(&address) else {
+            self.states.insert(address, state);
+            self.work.push(address);
+            return;
+        };
+        let (had, has) = (known.offset, state.offset);
+        if known.join(&state) {
+            self.work.push(address);
+        }
+        if had != has {
+            let what = format!("reached from {from:#x} with {has} bytes of stack, on another path with {had}");
+            let remedy = "make every path to it push and pop alike";
+            self.refuse(address, Rule::StackPointer, what, remedy);
+        }
+    }
+
+    fn returns(&mut self, address: u64, state: &State) {
+        if state.offset != self.convention.entry_offset {
+            let excess = state.offset.wrapping_sub(self.convention.entry_offset);
+            let what = format!("returns with {excess} bytes still on the stack");
+            self.refuse(address, Rule::StackPointer, what, "pop what was pushed");
+        }
+        if let Some(register) = state.changed.first() {
+            let what = format!("returns with {} changed", self.name(*register));
+            self.refuse(
+                address,
+                Rule::SavedRegister,
+                what,
+                "save the register at the start, restore it before the return",
+            );
+        }
+    }
+
+    fn name(&self, register: u16) -> &'static str {
+        let named = self.convention.callee_saved.iter().find(|(number, _)| *number == register);
+        named.map_or("a register", |(_, name)| name)
+    }
+
+    /// Compares what is known at each instruction with what the unwind information says there.
+    fn unwind_rules(&mut self) {
+        let code = self.code;
+        for address in code.instructions.keys().copied() {
+            let (Some(state), Some(frame)) = (self.states.get(&address), code.frame(address)) else { continue };
+            if frame.signal || self.reported.contains(&(frame.start, Rule::StackPointer)) {
+                continue; // what the stack is there is not known
+            }
+            let Some(row) = frame.row(address) else { continue };
+            let Cfa::Register { offset, .. } = row.cfa else { continue };
+            if offset != state.offset {
+                let what = format!(
+                    "the unwind information says {offset} bytes of stack, the instructions make {}",
+                    state.offset
+                );
+                let remedy = "in assembly, follow each push, pop, add and sub of the stack pointer with \
+                              `.cfi_adjust_cfa_offset`";
+                self.refuse(address, Rule::CfaMismatch, what, remedy);
+            } else if let Some(what) = self.register_fault(state, row) {
+                let remedy =
+                    "in assembly, follow the push or store of the register with `.cfi_rel_offset` or `.cfi_offset`";
+                self.refuse(address, Rule::SavedRegister, what, remedy);
+            }
+        }
+    }
+
+    fn register_fault(&self, state: &State, row: &Row) -> Option<String> {
+        self.convention.callee_saved.iter().find_map(|&(number, name)| {
+            let rule = row.registers.iter().find(|(register, _)| *register == number).map(|(_, saved)| *saved);
+            let at = state.saved.get(&number);
+            let right = match rule {
+                Some(Saved::AtCfa(offset)) => at == Some(&offset),
+                None | Some(Saved::Same) => !state.changed.contains(&number),
+                Some(Saved::Undefined | Saved::Other) => false,
+            };
+            let known = at.map_or_else(|| "nowhere".to_owned(), |at| format!("at frame address {at:+}"));
+            let changed = if state.changed.contains(&number) { "changed" } else { "unchanged" };
+            (!right)
+                .then(|| format!("{name} is {changed} and saved {known}, the unwind information says {}", show(rule)))
+        })
+    }
+
+    fn refuse(&mut self, address: u64, rule: Rule, what: String, remedy: &'static str) {
+        let function = self.code.frame(address).map_or(address, |frame| frame.start);
+        if self.reported.insert((function, rule)) {
+            self.gate.refuse(rule, self.code.place(address), what, remedy);
+        }
+    }
+}
+
+fn show(rule: Option<Saved>) -> String {
+    match rule {
+        Some(Saved::AtCfa(offset)) => format!("frame address {offset:+}"),
+        Some(Saved::Undefined) => "it is lost".to_owned(),
+        Some(Saved::Other) => "it is computed".to_owned(),
+        None | Some(Saved::Same) => "it is unchanged".to_owned(),
+    }
+}
+
+/// The stack that a function uses, in bytes from the canonical frame address down.
+#[derive(Debug, Clone, Copy, Default)]
+struct Depth {
+    /// By itself.
+    frame: u64,
+    /// With all that it calls.
+    total: u64,
+    /// The largest frame of itself and of all that it calls.
+    widest: u64,
+}
+
+struct Depths<'a, 'f> {
+    code: &'a Code<'f>,
+    states: &'a HashMap<u64, State>,
+    entries: &'a BTreeSet<u64>,
+    known: HashMap<u64, Depth>,
+    /// The functions on the way from the outermost one.
+    open: Vec<u64>,
+}
+
+impl Depths<'_, '_> {
+    /// The depth of the function at `entry`. Calls that close a circle are added to `recursions`.
+    fn of(&mut self, entry: u64, recursions: &mut Vec<(u64, u64)>) -> Depth {
+        if let Some(depth) = self.known.get(&entry) {
+            return *depth;
+        }
+        self.open.push(entry);
+        let mut depth = Depth::default();
+        let mut calls = Vec::new();
+        for (state, instruction) in self.body(entry) {
+            let lowest = state.offset.saturating_sub(instruction.stack.lowest.min(0));
+            depth.frame = depth.frame.max(u64::try_from(lowest).unwrap_or(0));
+            if let Flow::Call(target) = instruction.flow {
+                calls.push((instruction.address, target, u64::try_from(state.offset).unwrap_or(0)));
+            }
+        }
+        depth.total = depth.frame;
+        depth.widest = depth.frame;
+        for (caller, target, offset) in calls {
+            if self.open.contains(&target) {
+                recursions.push((caller, target));
+            } else if self.entries.contains(&target) && self.open.len() < MAX_NESTED_CALLS {
+                let callee = self.of(target, recursions);
+                depth.total = depth.total.max(offset.saturating_add(callee.total));
+                depth.widest = depth.widest.max(callee.widest);
+            } else if self.entries.contains(&target) {
+                depth.total = depth.total.max(STACK_LIMIT + 1);
+            }
+        }
+        self.open.pop();
+        self.known.insert(entry, depth);
+        depth
+    }
+
+    /// The instructions that run in the frame of the function at `entry`, those of functions that it jumps to included.
+    fn body(&self, entry: u64) -> Vec<(&State, &Instruction)> {
+        let mut seen = HashSet::from([entry]);
+        let mut work = vec![entry];
+        let mut body = Vec::new();
+        while let Some(address) = work.pop() {
+            let (Some(state), Some(instruction)) = (self.states.get(&address), self.code.instructions.get(&address))
+            else {
+                continue;
+            };
+            let end = instruction.end();
+            let next = match instruction.flow {
+                Flow::Next | Flow::Call(_) => [Some(end), None],
+                Flow::Jump(target) => [Some(target), None],
+                Flow::Branch(target) => [Some(end), Some(target)],
+                Flow::Return | Flow::Stop => [None, None],
+            };
+            work.extend(next.into_iter().flatten().filter(|address| seen.insert(*address)));
+            body.push((state, instruction));
+        }
+        body
+    }
+}

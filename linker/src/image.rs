@@ -1,0 +1,134 @@
+//! What is done to the linked images: read what the link decided, compare them, map the section headers.
+
+use crate::{Error, PageAbi};
+use object::elf::{self, FileHeader64, ProgramHeader64};
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, Object, ObjectSymbol};
+use std::collections::HashMap;
+use std::mem::{offset_of, size_of};
+use std::ops::Range;
+
+type Header = FileHeader64<Endianness>;
+type Segment = ProgramHeader64<Endianness>;
+
+/// Size of a build id made by SHA-1, in bytes.
+pub(crate) const BUILD_ID_SIZE: usize = 20;
+
+/// An ELF file, with its program headers found.
+struct Elf<'a> {
+    bytes: &'a [u8],
+    what: &'a str,
+    endian: Endianness,
+    header: &'a Header,
+    segments: &'a [Segment],
+}
+
+impl<'a> Elf<'a> {
+    fn parse(bytes: &'a [u8], what: &'a str) -> Result<Self, Error> {
+        let malformed = |error: object::Error| Error::image(what, error.to_string());
+        let header = Header::parse(bytes).map_err(malformed)?;
+        let endian = header.endian().map_err(malformed)?;
+        let segments = header.program_headers(endian, bytes).map_err(malformed)?;
+        Ok(Elf { bytes, what, endian, header, segments })
+    }
+
+    /// Index of the one PT_LOAD.
+    fn load(&self) -> Result<usize, Error> {
+        let mut loads = (0..self.segments.len()).filter(|&i| self.segments[i].p_type(self.endian) == elf::PT_LOAD);
+        match (loads.next(), loads.next()) {
+            (Some(load), None) => Ok(load),
+            _ => Err(Error::image(self.what, "the link made not exactly one PT_LOAD")),
+        }
+    }
+
+    /// The bytes that a kernel maps.
+    fn loaded(&self) -> Result<&'a [u8], Error> {
+        let load = &self.segments[self.load()?];
+        load.data(self.endian, self.bytes).map_err(|()| Error::image(self.what, "its PT_LOAD is longer than the file"))
+    }
+
+    /// Descriptor of the first note of an owner and type.
+    fn note(&self, owner: &[u8], kind: elf::NoteType) -> Result<Option<&'a [u8]>, Error> {
+        let malformed = |error: object::Error| Error::image(self.what, error.to_string());
+        for segment in self.segments {
+            let Some(mut notes) = segment.notes(self.endian, self.bytes).map_err(malformed)? else { continue };
+            while let Some(note) = notes.next().map_err(malformed)? {
+                if note.name() == owner && note.n_type(self.endian) == kind {
+                    return Ok(Some(note.desc()));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The build id that the link made.
+pub(crate) fn build_id(image: &[u8]) -> Result<[u8; BUILD_ID_SIZE], Error> {
+    let what = "vdso.so";
+    let id = Elf::parse(image, what)?.note(elf::ELF_NOTE_GNU, elf::NT_GNU_BUILD_ID)?;
+    let id = id.ok_or_else(|| Error::image(what, "the link made no build id"))?;
+    id.try_into().map_err(|_| Error::image(what, format!("its build id has {} bytes, not {BUILD_ID_SIZE}", id.len())))
+}
+
+/// The page that the image says it reads; none if it has no such note.
+pub(crate) fn page_abi(image: &[u8]) -> Result<Option<PageAbi>, Error> {
+    let what = "vdso.so";
+    match Elf::parse(image, what)?.note(PageAbi::NOTE_OWNER.as_bytes(), elf::NoteType(PageAbi::NOTE_TYPE))? {
+        None => Ok(None),
+        Some(note) => PageAbi::from_note(note)
+            .map(Some)
+            .ok_or_else(|| Error::image(what, format!("its page note holds {note:02x?}, which is no ABI and layout"))),
+    }
+}
+
+/// Offsets of the dynamic symbols from the ELF header, which lies at address 0.
+pub(crate) fn symbols(image: &[u8]) -> Result<HashMap<String, u64>, Error> {
+    let file = object::File::parse(image).map_err(|error| Error::image("vdso.so", error.to_string()))?;
+    let defined = file.dynamic_symbols().filter(|symbol| symbol.is_definition());
+    Ok(defined.filter_map(|symbol| Some((symbol.name().ok()?.to_owned(), symbol.address()))).collect())
+}
+
+/// Refuses a pair of images that differ in a loaded byte. A debugger takes the unstripped one for the mapped one.
+///
+/// Only where the section headers are, how many, and which holds their names may differ.
+pub(crate) fn require_same_loaded(stripped: &[u8], unstripped: &[u8]) -> Result<(), Error> {
+    let stripped = Elf::parse(stripped, "vdso.so")?.loaded()?;
+    let unstripped = Elf::parse(unstripped, "vdso.so.dbg")?.loaded()?;
+    if stripped.len() != unstripped.len() {
+        let problem = format!("{} loaded bytes, where the stripped image has {}", unstripped.len(), stripped.len());
+        return Err(Error::image("vdso.so.dbg", problem));
+    }
+    let may_differ = [
+        field(offset_of!(Header, e_shoff), size_of::<u64>()),
+        field(offset_of!(Header, e_shnum), size_of::<u16>()),
+        field(offset_of!(Header, e_shstrndx), size_of::<u16>()),
+    ];
+    let differs = |&i: &usize| stripped[i] != unstripped[i] && !may_differ.iter().any(|field| field.contains(&i));
+    match (0..stripped.len()).find(differs) {
+        None => Ok(()),
+        Some(i) => Err(Error::image(
+            "vdso.so.dbg",
+            format!("byte {i:#x} is {:#04x}, where the stripped image has {:#04x}", unstripped[i], stripped[i]),
+        )),
+    }
+}
+
+fn field(start: usize, size: usize) -> Range<usize> {
+    start..start + size
+}
+
+/// Extends the PT_LOAD over the whole file, so that the section headers, which the linker puts last, are mapped too.
+pub(crate) fn map_section_headers(image: &mut [u8]) -> Result<(), Error> {
+    let what = "vdso.so";
+    let size = image.len() as u64;
+    let (endian, at) = {
+        let elf = Elf::parse(image, what)?;
+        let at = elf.header.e_phoff(elf.endian) as usize + elf.load()? * size_of::<Segment>();
+        (elf.endian, at)
+    };
+    let header = image.get_mut(at..).and_then(|bytes| object::pod::from_bytes_mut::<Segment>(bytes).ok());
+    let (load, _) = header.ok_or_else(|| Error::image(what, "its program headers lie outside of the file"))?;
+    load.p_filesz.set(endian, size);
+    load.p_memsz.set(endian, size);
+    Ok(())
+}

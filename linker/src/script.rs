@@ -1,0 +1,86 @@
+//! The two scripts that lld takes: where everything goes, and what is visible under which version.
+
+use crate::manifest::{Manifest, VersionNode};
+use std::fmt::Write;
+
+/// The linker script, but for what a manifest decides. It opens with what makes a vDSO different from a shared library.
+const TEMPLATE: &str = include_str!("../vdso.ld.in");
+
+/// The sections of debug information that rustc, C compilers and assemblers make (DWARF 5, section 7.27 and before it
+/// DWARF 4), which go to the unstripped image as they are.
+const DEBUG_SECTIONS: [&str; 19] = [
+    "abbrev",
+    "addr",
+    "aranges",
+    "frame",
+    "info",
+    "line",
+    "line_str",
+    "loc",
+    "loclists",
+    "macinfo",
+    "macro",
+    "names",
+    "pubnames",
+    "pubtypes",
+    "ranges",
+    "rnglists",
+    "str",
+    "str_offsets",
+    "types",
+];
+
+/// The symbol by which the image's code reaches the first vvar page.
+pub const VVAR_PAGE: &str = "vvar_page";
+
+/// The linker script for a manifest, in the dialect that lld and GNU ld share.
+pub fn linker_script(manifest: &Manifest) -> String {
+    TEMPLATE
+        .replace("@VVAR_PAGE@", &address(manifest.vvar_offset()))
+        .replace("@EXPORTS@", &exports_text(manifest))
+        .replace("@DEBUG@", &debug_sections())
+}
+
+/// The version script for a manifest: its exports, each in its version node, and nothing else.
+///
+/// Symbols are in quotes, so that none is taken as a pattern or a keyword.
+pub fn version_script(manifest: &Manifest) -> String {
+    let mut script = String::new();
+    let mut older: Option<&VersionNode> = None;
+    for version in &manifest.versions {
+        let _ = writeln!(script, "{} {{", version.name);
+        let exports = manifest.exports.iter().filter(|export| export.version == version.name);
+        let names = exports.flat_map(|export| std::iter::once(&export.name).chain(&export.alias));
+        let mut heading = "  global:\n";
+        for name in names {
+            let _ = writeln!(script, "{heading}    \"{name}\";");
+            heading = "";
+        }
+        match older {
+            None => script.push_str("  local:\n    *;\n};\n"),
+            Some(older) => {
+                let _ = writeln!(script, "}} {};", older.name);
+            }
+        }
+        older = Some(version);
+    }
+    script
+}
+
+/// An address as an expression without a negative number, which linkers print and parse differently.
+fn address(offset: i64) -> String {
+    let sign = if offset < 0 { "-" } else { "+" };
+    format!("0 {sign} {:#x}", offset.unsigned_abs())
+}
+
+/// One rule an export, since within one rule the files' order decides. rustc and cc put each function in a section of its
+/// own, named after it.
+fn exports_text(manifest: &Manifest) -> String {
+    let rules = manifest.exports.iter().map(|export| format!("    *(.text.{})", export.name));
+    rules.collect::<Vec<_>>().join("\n")
+}
+
+fn debug_sections() -> String {
+    let rules = DEBUG_SECTIONS.iter().map(|name| format!("  .debug_{name} 0 : {{ *(.debug_{name}) }}"));
+    rules.collect::<Vec<_>>().join("\n")
+}

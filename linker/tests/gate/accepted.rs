@@ -1,0 +1,140 @@
+//! Images that differ from the good one and are right: a gate that refuses what it does not know would be of no use.
+
+use crate::fixture::{manifest, Fixture, PAGE};
+use vdso_linker::gate::{self, Report};
+
+fn accepted(fixture: Fixture) -> Report {
+    let report = gate::check(&fixture.build(), &manifest("", ""), Some(PAGE));
+    assert!(report.is_accepted(), "{report}");
+    report
+}
+
+#[test]
+fn instructions_without_vector_state() {
+    for assembly in [
+        "rdtscp",
+        "rdpid rax",
+        "lfence\nrdtsc",
+        "mfence\nsfence\nlfence",
+        "pause",
+        "prefetcht0 [rdi]",
+        "movnti [rdi], rax",
+        "endbr64",
+        "mulq rdi",
+        "lock cmpxchg8b [rdi]",
+        "cmovne rax, rdi",
+        "lea rax, [rip + vvar_page + 4096]",
+        "lea rax, [rdi * 8 + 64]",
+        "rep movsb",
+        "syscall",
+        "test edi, edi\nje 1f\nud2\n1:",
+        "1: dec rdi\njne 1b",
+        ".nops 9",
+    ] {
+        accepted(Fixture::good().body(assembly));
+    }
+}
+
+#[test]
+fn a_frame_made_by_sub_and_stores() {
+    let report = accepted(Fixture::good().body(
+        "
+        sub rsp, 40
+        .cfi_adjust_cfa_offset 40
+        mov [rsp + 32], r15
+        .cfi_rel_offset r15, 32
+        mov r15, rdi
+        mov [rsp + rdi * 8], rdi
+        call helper
+        mov rax, r15
+        mov r15, [rsp + 32]
+        .cfi_same_value r15
+        lea rsp, [rsp + 40]
+        .cfi_adjust_cfa_offset -40
+        ",
+    ));
+    let function = report.functions.iter().find(|function| function.name == "__vdso_time").expect("the export");
+    assert_eq!((function.frame, function.depth), (48, 64));
+}
+
+/// Compilers restore registers by pops and leave the rules of the saved ones as they were.
+#[test]
+fn pops_that_leave_the_rules_of_the_registers() {
+    accepted(Fixture::good().body(
+        "
+        push r14
+        .cfi_adjust_cfa_offset 8
+        push rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_offset rbx, -24
+        .cfi_offset r14, -16
+        mov rbx, rdi
+        mov r14, rsi
+        pop rbx
+        .cfi_adjust_cfa_offset -8
+        pop r14
+        .cfi_adjust_cfa_offset -8
+        ",
+    ));
+}
+
+/// GCC puts unlikely paths of a function elsewhere, with a description of their own, and jumps there and back.
+#[test]
+fn a_cold_part_with_its_own_description() {
+    let body = "
+        push rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset rbx, 0
+        mov rbx, rdi
+        test rdi, rdi
+        je cold
+        back:
+        pop rbx
+        .cfi_adjust_cfa_offset -8
+        .cfi_same_value rbx
+    ";
+    let cold = "
+        .p2align 4, 0xcc
+        cold:
+        .cfi_startproc
+        .cfi_def_cfa_offset 16
+        .cfi_offset rbx, -16
+        call helper
+        jmp back
+        .cfi_endproc
+    ";
+    let report = accepted(Fixture::good().body(body).behind(cold));
+    let function = report.functions.iter().find(|function| function.name == "__vdso_time").expect("the export");
+    assert_eq!((function.frame, function.depth), (16, 32));
+}
+
+/// A signal trampoline is entered by a return, and its rules are expressions on what the kernel saved.
+#[test]
+fn a_signal_trampoline() {
+    accepted(Fixture::good().behind(
+        "
+        .cfi_startproc
+        .cfi_signal_frame
+        .cfi_escape 0x0f, 0x04, 0x77, 0xa0, 0x01, 0x06
+        nop
+        restorer:
+        mov eax, 15
+        syscall
+        .cfi_endproc
+        ",
+    ));
+}
+
+#[test]
+fn two_version_nodes() {
+    let script = "LINUX_2.5 { global: __vdso_time; time; local: *; }; \
+                  LINUX_2.6 { global: __vdso_clock_gettime; clock_gettime; } LINUX_2.5;";
+    let manifest = manifest(
+        "[[version]]\nname = \"LINUX_2.6\"",
+        "[[version]]\nname = \"LINUX_2.5\"\n\n[[version]]\nname = \"LINUX_2.6\"",
+    );
+    let image = Fixture::good().versions(Some(script)).build();
+    let report = gate::check(&image, &manifest, Some(PAGE));
+    let rules: Vec<_> = report.violations.iter().map(|violation| violation.rule).collect();
+    assert_eq!(rules, [gate::Rule::ExportVersion; 2], "only the names that moved to the other node: {report}");
+}

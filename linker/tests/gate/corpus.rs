@@ -1,0 +1,630 @@
+//! The broken images: each is the good one with a single flaw.
+
+use crate::fixture::{good, manifest, Fixture, PAGE};
+use crate::patch::{self, write};
+use object::elf;
+use std::sync::OnceLock;
+use vdso_linker::gate::{PageAbi, Rule};
+use vdso_linker::manifest::Manifest;
+
+/// A broken image, and what the gate is to say of it.
+pub(crate) struct Case {
+    /// What is wrong, in a few words.
+    pub(crate) name: &'static str,
+    /// The rules that are broken, and no other.
+    pub(crate) rules: &'static [Rule],
+    /// What the place of the first violation contains.
+    pub(crate) place: &'static str,
+    pub(crate) image: Vec<u8>,
+    pub(crate) manifest: Manifest,
+    pub(crate) page: PageAbi,
+}
+
+struct Corpus(Vec<Case>);
+
+impl Corpus {
+    fn add(&mut self, name: &'static str, rules: &'static [Rule], place: &'static str, image: Vec<u8>) -> &mut Case {
+        self.0.push(Case { name, rules, place, image, manifest: manifest("", ""), page: PAGE });
+        self.0.last_mut().expect("just added")
+    }
+
+    /// The good image after a change of single bytes.
+    fn patched(
+        &mut self,
+        name: &'static str,
+        rule: &'static [Rule],
+        place: &'static str,
+        change: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let mut image = good();
+        change(&mut image);
+        self.add(name, rule, place, image);
+    }
+
+    /// The good image with other instructions at the start of `__vdso_time`.
+    fn body(&mut self, name: &'static str, rule: &'static [Rule], place: &'static str, assembly: &str) {
+        self.add(name, rule, place, Fixture::good().body(assembly).build());
+    }
+
+    fn built(&mut self, name: &'static str, rules: &'static [Rule], place: &'static str, fixture: Fixture) {
+        self.add(name, rules, place, fixture.build());
+    }
+}
+
+/// All broken images, made once.
+pub(crate) fn corpus() -> &'static [Case] {
+    static CORPUS: OnceLock<Vec<Case>> = OnceLock::new();
+    CORPUS.get_or_init(make)
+}
+
+fn make() -> Vec<Case> {
+    let mut corpus = Corpus(Vec::new());
+    file(&mut corpus);
+    segments(&mut corpus);
+    sections(&mut corpus);
+    dynamic_table(&mut corpus);
+    tables(&mut corpus);
+    exports(&mut corpus);
+    unwind(&mut corpus);
+    stack(&mut corpus);
+    control_flow(&mut corpus);
+    instructions(&mut corpus);
+    data(&mut corpus);
+    corpus.0
+}
+
+/// Fields of the ELF header.
+mod header {
+    pub(super) const CLASS: usize = 4;
+    pub(super) const TYPE: usize = 16;
+    pub(super) const MACHINE: usize = 18;
+    pub(super) const SEGMENTS_OFFSET: usize = 32;
+    pub(super) const SECTIONS_OFFSET: usize = 40;
+    pub(super) const SECTIONS_COUNT: usize = 60;
+}
+
+/// Fields of a program header.
+mod segment {
+    pub(super) const FLAGS: usize = 4;
+    pub(super) const ADDRESS: usize = 16;
+    pub(super) const FILE_SIZE: usize = 32;
+    pub(super) const MEMORY_SIZE: usize = 40;
+    pub(super) const ALIGN: usize = 48;
+}
+
+fn file(corpus: &mut Corpus) {
+    use Rule::{FileHeader, Malformed, SizeLimit};
+    let cut = |length: fn(usize) -> usize| good()[..length(good().len())].to_vec();
+    corpus.add("empty file", &[Malformed], "ELF header", Vec::new());
+    corpus.add("text file", &[Malformed], "ELF header", b"#!/bin/sh\n# not an image\n".to_vec());
+    corpus.add("cut within the ELF header", &[Malformed], "ELF header", cut(|_| 40));
+    corpus.add("cut within the program headers", &[Malformed], "program header", cut(|_| 100));
+    corpus.add("cut by half", &[Malformed], "program header 0", cut(|length| length / 2));
+    corpus.add("cut by a byte", &[Malformed], "program header 0", cut(|length| length - 1));
+    corpus.patched("no such class", &[Malformed], "ELF header", |image| write(image, header::CLASS, &[3]));
+    corpus.patched("program headers out of the file", &[Malformed], "program header table", |image| {
+        write(image, header::SEGMENTS_OFFSET, &0x10_0000u64.to_le_bytes());
+    });
+    corpus.patched("dynamic table without end", &[Malformed], "PT_DYNAMIC", |image| {
+        let facts = vdso_linker::inspect::inspect(image).expect("the good image can be read");
+        let size = 16 * facts.dynamic.len() as u64;
+        let offset = patch::segment(image, elf::PT_DYNAMIC);
+        write(image, offset + segment::FILE_SIZE, &size.to_le_bytes());
+    });
+    corpus.patched("name out of the string table", &[Malformed], "dynamic symbol", |image| {
+        let offset = patch::symbol(image, "time");
+        write(image, offset, &0xffffu32.to_le_bytes());
+    });
+    corpus.patched("an executable", &[FileHeader], "e_type", |image| {
+        write(image, header::TYPE, &elf::ET_EXEC.0.to_le_bytes());
+    });
+    corpus.patched("of another machine", &[FileHeader], "e_machine", |image| {
+        write(image, header::MACHINE, &elf::EM_AARCH64.0.to_le_bytes());
+    });
+    corpus.add("too large", &[SizeLimit], "the file", good()).manifest =
+        manifest("size-limit = 8192", "size-limit = 2048");
+}
+
+fn segments(corpus: &mut Corpus) {
+    use Rule::*;
+    let field = |offset: usize, value: u64| {
+        move |image: &mut Vec<u8>| {
+            let load = patch::segment(image, elf::PT_LOAD);
+            write(image, load + offset, &value.to_le_bytes());
+        }
+    };
+    corpus.add("two PT_LOAD", &[OneLoad], "(PT_LOAD)", patch::segment_type(good(), elf::PT_LOAD));
+    corpus.patched("writable PT_LOAD", &[LoadFlags], "program header 0", |image| {
+        let load = patch::segment(image, elf::PT_LOAD);
+        write(image, load + segment::FLAGS, &7u32.to_le_bytes());
+    });
+    corpus.patched("PT_LOAD aligned to 16 KiB", &[LoadAddress], "program header 0", field(segment::ALIGN, 0x4000));
+    corpus.patched("PT_LOAD larger in memory", &[LoadSize], "program header 0", field(segment::MEMORY_SIZE, 0x2000));
+    corpus.add("section headers behind the PT_LOAD", &[LoadCover], "program header 0", Fixture::good().link());
+    corpus.add("two PT_DYNAMIC", &[DynamicSegment], "program headers", patch::segment_type(good(), elf::PT_DYNAMIC));
+    corpus.patched("PT_DYNAMIC at another address", &[SegmentPlace, SectionHeaders], "(PT_DYNAMIC)", |image| {
+        let dynamic = patch::segment(image, elf::PT_DYNAMIC);
+        write(image, dynamic + segment::ADDRESS, &0x1000u64.to_le_bytes());
+    });
+    corpus.patched("PT_NOTE at another address", &[SegmentPlace], "(PT_NOTE)", |image| {
+        let note = patch::segment(image, elf::PT_NOTE);
+        write(image, note + segment::ADDRESS, &0x1000u64.to_le_bytes());
+    });
+    corpus.add("PT_TLS", &[Tls], "(PT_TLS)", patch::segment_type(good(), elf::PT_TLS));
+    corpus.add("PT_INTERP", &[Interp], "(PT_INTERP)", patch::segment_type(good(), elf::PT_INTERP));
+    corpus.add("PT_GNU_RELRO", &[Relro], "(PT_GNU_RELRO)", patch::segment_type(good(), elf::PT_GNU_RELRO));
+    corpus.add("a vendor's segment", &[UnknownSegment], "0x70001234", {
+        patch::segment_type(good(), elf::ProgramType(0x7000_1234))
+    });
+    corpus.built("executable stack", &[ExecutableStack], "(PT_GNU_STACK)", {
+        Fixture::good().script("stack PT_GNU_STACK FLAGS(6)", "stack PT_GNU_STACK FLAGS(7)")
+    });
+}
+
+fn sections(corpus: &mut Corpus) {
+    use Rule::*;
+    corpus.patched("no section headers", &[SectionHeaders], "e_shoff", |image| {
+        write(image, header::SECTIONS_OFFSET, &0u64.to_le_bytes());
+        write(image, header::SECTIONS_COUNT, &0u16.to_le_bytes());
+    });
+    corpus.patched("no SHT_DYNSYM", &[SectionHeaders], ".dynsym", |image| {
+        let section = patch::section(image, ".dynsym");
+        write(image, section + 4, &elf::SHT_PROGBITS.0.to_le_bytes());
+    });
+    corpus.patched("a section header that disagrees with the dynamic table", &[SectionHeaders], ".hash", |image| {
+        let section = patch::section(image, ".hash");
+        write(image, section + 16, &0x8u64.to_le_bytes());
+    });
+    corpus.patched("a section header with another file offset", &[SectionHeaders], "(.rodata)", |image| {
+        let section = patch::section(image, ".rodata");
+        write(image, section + 24, &0x8u64.to_le_bytes());
+    });
+    corpus.built("a writable static", &[WritableSection], "(.data)", {
+        let text = "    .text : { *(.text .text.*) } :text";
+        let fixture =
+            Fixture::good().behind(".data\n.quad 1").script(text, &format!("{text}\n.data : {{ *(.data) }} :text"));
+        fixture
+    });
+    corpus.built("an offset table", &[GotPlt], "(.plt.sec)", Fixture::good().script("    .rodata :", "    .plt.sec :"));
+    corpus.patched("a section of relocations", &[Relocation], "(.rodata)", |image| {
+        let section = patch::section(image, ".rodata");
+        write(image, section + 4, &elf::SHT_RELA.0.to_le_bytes());
+    });
+    corpus.built("a table of function pointers", &[Relocation, TextRel], "(.rela)", {
+        let table = ".section .rodata\n.quad __vdso_time";
+        Fixture::good().behind(table).with_option("-znotext")
+    });
+    corpus.built(
+        "a call of memset",
+        &[Relocation, UndefinedSymbol, GotPlt, WritableSection, IndirectBranch, UnwindCoverage],
+        "(.got)",
+        Fixture::good().body("call memset@PLT"),
+    );
+}
+
+fn dynamic_table(corpus: &mut Corpus) {
+    use Rule::*;
+    let mut tag = |name, rule, place, tag, value| {
+        corpus.add(name, rule, place, patch::dynamic_tag(good(), tag, value));
+    };
+    tag("DT_RELRSZ", &[Relocation], "DT_RELRSZ", elf::DT_RELRSZ, 8);
+    tag("DT_JMPREL", &[Relocation], "DT_JMPREL", elf::DT_JMPREL, 0x200);
+    tag("DT_PLTGOT", &[GotPlt], "DT_PLTGOT", elf::DT_PLTGOT, 0x200);
+    tag("DT_NEEDED", &[Needed], "DT_NEEDED", elf::DT_NEEDED, 1);
+    tag("DT_TEXTREL", &[TextRel], "DT_TEXTREL", elf::DT_TEXTREL, 0);
+    tag("DF_TEXTREL", &[TextRel], "DT_FLAGS", elf::DT_FLAGS, elf::DF_TEXTREL.0);
+    tag("DF_STATIC_TLS", &[Tls], "DT_FLAGS", elf::DT_FLAGS, elf::DF_STATIC_TLS.0);
+    tag("DF_ORIGIN", &[UnknownDynamicTag], "DT_FLAGS", elf::DT_FLAGS, elf::DF_ORIGIN.0);
+    tag("DF_1_NODELETE", &[UnknownDynamicTag], "DT_FLAGS_1", elf::DT_FLAGS_1, elf::DF_1_NODELETE.0);
+    tag("DT_RUNPATH", &[RunPath], "DT_RUNPATH", elf::DT_RUNPATH, 1);
+    tag("DT_RPATH", &[RunPath], "DT_RPATH", elf::DT_RPATH, 1);
+    tag("DT_INIT_ARRAY", &[InitFini], "DT_INIT_ARRAY", elf::DT_INIT_ARRAY, 0x200);
+    tag("DT_FINI", &[InitFini], "DT_FINI", elf::DT_FINI, 0x200);
+    tag("DT_DEBUG", &[UnknownDynamicTag], "DT_DEBUG", elf::DT_DEBUG, 0);
+    tag("a vendor's tag", &[UnknownDynamicTag], "0x6000abcd", elf::DynamicTag(0x6000_abcd), 0);
+    corpus.patched("no DT_SYMENT", &[DynamicEntry], "dynamic table", |image| {
+        let entry = patch::dynamic(image, elf::DT_SYMENT);
+        write(image, entry, &elf::DT_SYMBOLIC.0.to_le_bytes());
+    });
+    corpus.patched("DT_SYMENT of 32-bit symbols", &[DynamicEntry], "DT_SYMENT", |image| {
+        let entry = patch::dynamic(image, elf::DT_SYMENT);
+        write(image, entry + 8, &16u64.to_le_bytes());
+    });
+    corpus.built("another SONAME", &[Soname], "DT_SONAME", {
+        Fixture::good().option("-soname=linux-vdso.so.1", "-soname=linux-gate.so.1")
+    });
+    corpus.patched("an undefined symbol", &[UndefinedSymbol], "`time`", |image| {
+        let symbol = patch::symbol(image, "time");
+        write(image, symbol + 6, &elf::SHN_UNDEF.0.to_le_bytes());
+    });
+}
+
+fn tables(corpus: &mut Corpus) {
+    use Rule::*;
+    corpus.built(
+        "GNU hash only",
+        &[SysvHash],
+        "dynamic table",
+        Fixture::good().option("--hash-style=both", "--hash-style=gnu"),
+    );
+    corpus.patched("an empty DT_HASH bucket", &[SysvHash], "DT_HASH", |image| {
+        let table = patch::section_bytes(image, ".hash");
+        let buckets = image[table] as usize;
+        image[table + 8..table + 8 + 4 * buckets].fill(0);
+    });
+    corpus.patched("DT_HASH chains in a circle", &[SysvHash], "DT_HASH", |image| {
+        let table = patch::section_bytes(image, ".hash");
+        let (buckets, chains) = (image[table] as usize, image[table + 4] as usize);
+        let first = table + 8 + 4 * buckets;
+        let last = patch::symbol_index(image, "time") as u32;
+        for index in 1..chains {
+            write(image, first + 4 * index, &(if index as u32 == last { 1 } else { index as u32 }).to_le_bytes());
+        }
+    });
+    corpus.patched("DT_HASH out of the file", &[SysvHash, SectionHeaders], ".hash", |image| {
+        let entry = patch::dynamic(image, elf::DT_HASH);
+        write(image, entry + 8, &0x10_0000u64.to_le_bytes());
+    });
+    corpus.built(
+        "SysV hash only",
+        &[GnuHash],
+        "dynamic table",
+        Fixture::good().option("--hash-style=both", "--hash-style=sysv"),
+    );
+    corpus.patched("three Bloom filter words", &[GnuHash], "DT_GNU_HASH", |image| {
+        let table = patch::section_bytes(image, ".gnu.hash");
+        write(image, table + 8, &3u32.to_le_bytes());
+    });
+    corpus.patched("a Bloom filter that lets nothing through", &[GnuHash], "DT_GNU_HASH", |image| {
+        let table = patch::section_bytes(image, ".gnu.hash");
+        image[table + 16..table + 24].fill(0);
+    });
+    corpus.patched("a Bloom filter shift past the hash", &[GnuHash], "DT_GNU_HASH", |image| {
+        let table = patch::section_bytes(image, ".gnu.hash");
+        write(image, table + 12, &64u32.to_le_bytes());
+    });
+    corpus.built("no version script", &[VersionDefinition, ExportExtra], "dynamic table", {
+        Fixture::good().versions(None).behind(".globl internal\n.set internal, helper")
+    });
+    corpus.built("another version node", &[VersionDefinition, ExportVersion], "DT_VERDEF", {
+        Fixture::good().versions(Some("vdso { global: __vdso_*; time; clock_gettime; local: *; };"))
+    });
+    corpus.patched("a wrong version hash", &[VersionDefinition], "`LINUX_2.6`", |image| {
+        let table = patch::section_bytes(image, ".gnu.version_d");
+        let second = table + 28; // behind the base definition (20 bytes) and its name entry (8)
+        write(image, second + 8, &0x1234_5678u32.to_le_bytes());
+    });
+    corpus.patched("too many version definitions counted", &[VersionDefinition], "DT_VERDEFNUM", |image| {
+        let entry = patch::dynamic(image, elf::DT_VERDEFNUM);
+        write(image, entry + 8, &3u64.to_le_bytes());
+    });
+    corpus.built("no build id", &[BuildId], "notes", Fixture::good().option("--build-id=sha1", "--build-id=none"));
+    corpus.built(
+        "a build id of two bytes",
+        &[BuildId],
+        "notes",
+        Fixture::good().option("--build-id=sha1", "--build-id=0xabcd"),
+    );
+    corpus.add("a page of another layout", &[PageNote], "`vvar`", good()).page = PageAbi { abi: 1, layout: 2 };
+    corpus.built("no page note", &[PageNote], "`vvar`", Fixture::good().edit(".asciz \"vvar\"", ".asciz \"vvax\""));
+}
+
+fn exports(corpus: &mut Corpus) {
+    use Rule::*;
+    let export = "name = \"__vdso_time\"\nalias = \"time\"";
+    corpus.add("an export that is not there", &[ExportMissing], "`__vdso_getcpu`", good()).manifest =
+        manifest(export, &format!("name = \"__vdso_getcpu\"\nversion = \"LINUX_2.6\"\n\n[[export]]\n{export}"));
+    corpus.add("an export that nobody asked for", &[ExportExtra], "`time`", good()).manifest =
+        manifest(export, "name = \"__vdso_time\"");
+    corpus.patched("a hidden version", &[ExportVersion], "`time`", |image| {
+        let versions = patch::section_bytes(image, ".gnu.version");
+        let index = patch::symbol_index(image, "time");
+        write(image, versions + 2 * index, &0x8002u16.to_le_bytes());
+    });
+    corpus.patched("an export without version", &[ExportVersion], "`__vdso_time`", |image| {
+        let versions = patch::section_bytes(image, ".gnu.version");
+        let index = patch::symbol_index(image, "__vdso_time");
+        write(image, versions + 2 * index, &1u16.to_le_bytes());
+    });
+    corpus.patched("an export that is an object", &[ExportType], "`time`", |image| {
+        let symbol = patch::symbol(image, "time");
+        write(image, symbol + 4, &[(elf::STB_WEAK.0 << 4) | elf::STT_OBJECT.0]);
+    });
+    corpus.built("a strong alias", &[ExportBinding], "`time`", Fixture::good().edit(".weak time", ".globl time"));
+    corpus.built("a protected export", &[ExportVisibility], "`__vdso_time`", {
+        Fixture::good().edit(".globl __vdso_time", ".globl __vdso_time\n.protected __vdso_time")
+    });
+    corpus.built("an export without size", &[ExportSize], "`__vdso_time`", {
+        Fixture::good().edit(".size __vdso_time, . - __vdso_time", "")
+    });
+    let moved = |by: fn(&[u8], u64) -> u64| {
+        move |image: &mut Vec<u8>| {
+            for name in ["time", "__vdso_time"] {
+                let value = patch::symbol(image, name) + 8;
+                let old = u64::from_le_bytes(*image[value..].first_chunk().expect("eight bytes"));
+                let new = by(image, old).to_le_bytes();
+                write(image, value, &new);
+            }
+        }
+    };
+    corpus.patched("an export in the data", &[ExportAddress], "`time`", {
+        moved(|image, _| patch::section_bytes(image, ".rodata") as u64)
+    });
+    corpus.patched("an export within an instruction", &[ExportAddress], "`time`", moved(|_, old| old + 1));
+    corpus.built("an alias of another function", &[ExportAlias], "`time`", {
+        Fixture::good().edit(".set time, __vdso_time", ".set time, __vdso_clock_gettime")
+    });
+}
+
+fn unwind(corpus: &mut Corpus) {
+    use Rule::*;
+    corpus.built("no unwind information", &[EhFrame, EhFrameHdr], ".eh_frame", {
+        let mut fixture = Fixture::good();
+        for directive in [".cfi_startproc", ".cfi_endproc", ".cfi_adjust_cfa_offset", ".cfi_rel_offset"] {
+            fixture = fixture.edit_all(directive, "//");
+        }
+        fixture
+    });
+    corpus.patched("an unknown call frame instruction", &[EhFrame], ".eh_frame", |image| {
+        let frames = patch::section_bytes(image, ".eh_frame");
+        let first_instruction = frames + 8 + 9; // length, id; version, "zR", alignments, return address, encoding
+        write(image, first_instruction, &[0x3f]);
+    });
+    corpus.patched(
+        "a description of other code",
+        &[EhFrame, EhFrameHdr, UnwindCoverage],
+        "frame description",
+        |image| {
+            let frames = patch::section_bytes(image, ".eh_frame");
+            let cie_length = u32::from_le_bytes(*image[frames..].first_chunk().expect("four bytes"));
+            let first = frames + 4 + cie_length as usize;
+            write(image, first + 8, &0u32.to_le_bytes());
+        },
+    );
+    corpus.patched("no PT_GNU_EH_FRAME", &[EhFrameHdr], "program headers", |image| {
+        let segment = patch::segment(image, elf::PT_GNU_EH_FRAME);
+        write(image, segment, &elf::PT_NULL.0.to_le_bytes());
+    });
+    corpus.patched("an unsorted .eh_frame_hdr", &[EhFrameHdr], ".eh_frame_hdr", |image| {
+        let table = patch::section_bytes(image, ".eh_frame_hdr") + 12;
+        let (first, second) = image[table..table + 16].split_at_mut(8);
+        first.swap_with_slice(second);
+    });
+    corpus.patched("an .eh_frame_hdr that lacks a function", &[EhFrameHdr], ".eh_frame_hdr", |image| {
+        let count = patch::section_bytes(image, ".eh_frame_hdr") + 8;
+        image[count] -= 1;
+    });
+    corpus.patched("an .eh_frame_hdr of no version", &[EhFrameHdr], ".eh_frame_hdr", |image| {
+        let version = patch::section_bytes(image, ".eh_frame_hdr");
+        image[version] = 0;
+    });
+    corpus.built("a function without unwind information", &[UnwindCoverage], "`ret`", {
+        Fixture::good().behind("bare: ret").body("call bare")
+    });
+    corpus.body(
+        "a frame pointer",
+        &[CfaRule],
+        "__vdso_time",
+        "
+        push rbp
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset rbp, 0
+        mov rbp, rsp
+        .cfi_def_cfa_register rbp
+        pop rbp
+        .cfi_def_cfa rsp, 8
+    ",
+    );
+    corpus.body("a lost return address", &[CfaRule], "__vdso_time", ".cfi_undefined rip");
+    corpus.body("a push that is not described", &[CfaMismatch], "`pop rax`", "push rdi\npop rax");
+    corpus.body(
+        "a pop that is not described",
+        &[CfaMismatch],
+        "`jmp",
+        "
+        push rdi
+        .cfi_adjust_cfa_offset 8
+        pop rax
+    ",
+    );
+    corpus.body(
+        "a saved register that is not described",
+        &[SavedRegister],
+        "`mov rbx, rdi`",
+        "
+        push rbx
+        .cfi_adjust_cfa_offset 8
+        xor ebx, ebx
+        mov rbx, rdi
+        pop rbx
+        .cfi_adjust_cfa_offset -8
+    ",
+    );
+    corpus.body(
+        "a saved register described at another place",
+        &[SavedRegister],
+        "`pop rbx`",
+        "
+        push rdi
+        .cfi_adjust_cfa_offset 8
+        push rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset rbx, 8
+        pop rbx
+        .cfi_adjust_cfa_offset -8
+        pop rdi
+        .cfi_adjust_cfa_offset -8
+        .cfi_same_value rbx
+    ",
+    );
+    corpus.body("a callee-saved register that is not restored", &[SavedRegister], "`jmp", "mov r12, rdi");
+    corpus.body(
+        "two registers restored in the wrong order",
+        &[SavedRegister],
+        "`pop rbx`",
+        "
+        push rbp
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset rbp, 0
+        push rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset rbx, 0
+        pop rbp
+        .cfi_adjust_cfa_offset -8
+        .cfi_same_value rbp
+        pop rbx
+        .cfi_adjust_cfa_offset -8
+        .cfi_same_value rbx
+    ",
+    );
+}
+
+fn stack(corpus: &mut Corpus) {
+    use Rule::*;
+    corpus.body(
+        "a large frame",
+        &[FrameSize],
+        "__vdso_time",
+        "
+        sub rsp, 256
+        .cfi_adjust_cfa_offset 256
+        mov [rsp], rdi
+        add rsp, 256
+        .cfi_adjust_cfa_offset -256
+    ",
+    );
+    corpus.body("a large red zone", &[FrameSize], "__vdso_time", "mov [rsp - 256], rdi");
+    corpus.built("two frames that are too large together", &[StackDepth], "__vdso_time", {
+        let frame = "
+            sub rsp, 120
+            .cfi_adjust_cfa_offset 120
+            call inner
+            add rsp, 120
+            .cfi_adjust_cfa_offset -120
+        ";
+        let inner = "
+            .p2align 4, 0xcc
+            inner:
+            .cfi_startproc
+            sub rsp, 128
+            .cfi_adjust_cfa_offset 128
+            add rsp, 128
+            .cfi_adjust_cfa_offset -128
+            ret
+            .cfi_endproc
+        ";
+        Fixture::good().body(frame).behind(inner)
+    });
+    corpus.body("an aligned stack pointer", &[StackPointer], "`and rsp", "and rsp, -32");
+    corpus.body("a stack pointer from memory", &[StackPointer], "`pop rsp`", "pop rsp");
+    corpus.body(
+        "paths that push differently",
+        &[StackPointer],
+        "`pop rdi`",
+        "
+        test edi, edi
+        js 1f
+        push rdi
+        .cfi_adjust_cfa_offset 8
+        1:
+        pop rdi
+        .cfi_adjust_cfa_offset -8
+    ",
+    );
+    corpus.body(
+        "a return above a value on the stack",
+        &[StackPointer],
+        "`ret`",
+        "
+        push rdi
+        .cfi_adjust_cfa_offset 8
+        ret
+        .cfi_adjust_cfa_offset -8
+    ",
+    );
+    corpus.body("a return that pops", &[StackPointer], "`ret 8`", "test edi, edi\njs 1f\nret 8\n1:");
+    corpus.body("a function that calls itself", &[Recursion], "`call", "call __vdso_time");
+    corpus.built("functions that call each other", &[Recursion], "`call", {
+        let function = |name: &str, other: &str| {
+            format!(".p2align 4, 0xcc\n{name}:\n.cfi_startproc\ncall {other}\nret\n.cfi_endproc\n")
+        };
+        Fixture::good().body("call ping").behind(&(function("ping", "pong") + &function("pong", "ping")))
+    });
+}
+
+fn control_flow(corpus: &mut Corpus) {
+    use Rule::*;
+    corpus.built("a table in the text", &[Undecodable], ": `", {
+        Fixture::good().edit("mov [rsp - 8], rax\n    ret", "mov [rsp - 8], rax\n    ret\n    .byte 6, 6, 6, 6")
+    });
+    corpus.body("a jump out of the image", &[BranchTarget], "`jmp", ".byte 0xe9\n.long 0x100000");
+    corpus.body("a call into the data", &[BranchTarget], "`call", "call constant");
+    corpus.body("a branch into an instruction", &[BranchTarget], "`je", "je 1f + 1\n1: mov eax, 1");
+    corpus.built("a function without end", &[BranchTarget], "`mov", {
+        Fixture::good().edit("mov [rsp - 8], rax\n    ret", "mov [rsp - 8], rax")
+    });
+    corpus.built("a function that runs into padding", &[BranchTarget], "`nop`", {
+        Fixture::good().edit("jmp helper\n", "nop\n")
+    });
+    corpus.body("a call by register", &[IndirectBranch], "`call rax`", "call rax");
+    corpus.body(
+        "a jump by table",
+        &[IndirectBranch],
+        "`jmp qword ptr [rax+rdi*8]`",
+        "
+        lea rax, [rip + constant]
+        jmp [rax + rdi * 8]
+    ",
+    );
+}
+
+fn instructions(corpus: &mut Corpus) {
+    use Rule::*;
+    for assembly in ["movaps xmm0, xmm1", "fld1", "emms", "vzeroupper", "ldmxcsr [rsp - 8]", "fxsave [rdi]", "fwait"] {
+        corpus.body(leak(format!("vector or x87: {assembly}")), &[VectorInstruction], "__vdso_time", assembly);
+    }
+    for assembly in
+        ["vaddps ymm0, ymm1, ymm2", "kmovw k1, eax", "movq mm0, rax", "cvtsi2sd xmm0, rax", "movntdq [rdi], xmm0"]
+    {
+        corpus.body(leak(format!("vector or x87: {assembly}")), &[VectorInstruction], "__vdso_time", assembly);
+    }
+    for assembly in ["popcnt rax, rdi", "andn rax, rdi, rsi", "rdrand rax", "cmpxchg16b [rdi]", "xbegin 1f\n1:"] {
+        corpus.body(leak(format!("not on every CPU: {assembly}")), &[CpuFeature], "__vdso_time", &keep_rbx(assembly));
+    }
+    for assembly in ["lsl eax, ecx", "hlt", "int 0x80", "rdmsr", "vmcall", "in al, dx", "sgdt [rsp - 16]", "cli"] {
+        corpus.body(leak(format!("the kernel's: {assembly}")), &[SystemInstruction], "__vdso_time", assembly);
+    }
+    corpus.body("the kernel's: cpuid", &[SystemInstruction], "`cpuid`", &keep_rbx("cpuid"));
+    for assembly in ["mov rax, fs:[0x28]", "mov eax, gs", "mov qword ptr gs:[rdi], 0"] {
+        corpus.body(leak(format!("segment: {assembly}")), &[SegmentAccess], "__vdso_time", assembly);
+    }
+    corpus.body("RDTSC first", &[UnorderedCounter], "`rdtsc`", "rdtsc");
+    corpus.body("RDTSC behind MFENCE", &[UnorderedCounter], "`rdtsc`", "mfence\nrdtsc");
+    corpus.body("RDTSC behind LFENCE, NOP", &[UnorderedCounter], "`rdtsc`", "lfence\nnop\nrdtsc");
+    corpus.body("a branch past the LFENCE", &[UnorderedCounter], "`rdtsc`", "test edi, edi\njs 1f\nlfence\n1: rdtsc");
+}
+
+fn data(corpus: &mut Corpus) {
+    use Rule::*;
+    corpus.body("an absolute load", &[AbsoluteAddress], "[0x1000]`", "mov eax, dword ptr ds:[0x1000]");
+    corpus.body("an absolute table", &[AbsoluteAddress], "`mov eax, [rdi*4+0x1000]`", "mov eax, [rdi * 4 + 0x1000]");
+    corpus.body("data behind the image", &[DataAddress], "`lea", "lea rax, [rip + 0x100000]");
+    corpus.body("data below the vvar page", &[DataAddress], "`mov eax", "mov eax, [rip + vvar_page - 64]");
+    corpus.add("vvar on the other side", &[DataAddress], "`mov rax", good()).manifest =
+        manifest("[[version]]", "[vvar]\nplacement = \"after\"\n\n[[version]]");
+    corpus.body("a store to the vvar page", &[ReadOnlyStore], "`mov [", "mov [rip + vvar_page], eax");
+    corpus.body("an atomic in the image", &[ReadOnlyStore], "`lock", "lock inc dword ptr [rip + constant]");
+}
+
+/// Instructions between a push and a pop of RBX.
+fn keep_rbx(assembly: &str) -> String {
+    format!(
+        "push rbx\n.cfi_adjust_cfa_offset 8\n.cfi_rel_offset rbx, 0\n{assembly}\n\
+         pop rbx\n.cfi_adjust_cfa_offset -8\n.cfi_same_value rbx"
+    )
+}
+
+/// Names of cases live as long as the test.
+fn leak(name: String) -> &'static str {
+    name.leak()
+}

@@ -1,0 +1,105 @@
+//! `cargo xtask build-vdso`: from sources and manifest to an image.
+
+use anyhow::{bail, Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use vdso_linker::{Artifacts, Build, CrateSource, Manifest, PageAbi};
+
+/// Builds the vDSO image from source, checks it, and writes `DIR/ARCH/vdso.so`, `vdso.so.dbg` (with symbols and debug
+/// information, for debuggers) and `vdso.rs` (symbol offsets, map plan, build id).
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The architecture.
+    #[arg(long, default_value = "x86_64", value_parser = ["x86_64", "all"])]
+    arch: String,
+    /// Build what this `vdso.toml` says, instead of the image that `vdso-image` ships.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["arch", "check"])]
+    manifest: Option<PathBuf>,
+    /// Where to write.
+    #[arg(long, value_name = "DIR", default_value = "target/vdso")]
+    out: PathBuf,
+    /// Write nothing; fail unless the committed image is, byte for byte, what the sources and this compiler make.
+    #[arg(long, conflicts_with = "out")]
+    check: bool,
+}
+
+impl Options {
+    /// The shipped images, built into `out`.
+    pub(crate) fn into(out: &Path) -> Options {
+        Options { arch: "all".into(), manifest: None, out: out.into(), check: false }
+    }
+}
+
+/// The architectures that `vdso-image` ships images for.
+const ARCHITECTURES: [&str; 1] = ["x86_64"];
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if let Some(manifest) = &options.manifest {
+        return build_and_write(manifest, &options.out);
+    }
+    for arch in ARCHITECTURES {
+        if options.arch != "all" && options.arch != arch {
+            continue;
+        }
+        let committed = committed(arch);
+        if options.check {
+            check(arch, &committed)?;
+        } else {
+            build_and_write(&committed.join("vdso.toml"), &options.out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where `vdso-image` keeps its manifest and image for `arch`.
+fn committed(arch: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vdso-image/images").join(arch)
+}
+
+/// Builds from the sources that this program was compiled with.
+pub(crate) fn build(manifest: Manifest) -> Result<Artifacts> {
+    let artifacts = Build::new(manifest)
+        .library(CrateSource { name: "vvar", files: vvar::source::FILES })
+        .functions(CrateSource { name: "functions", files: vdso_image::source::FUNCTIONS })
+        .page_abi(PageAbi { abi: vvar::page::ABI, layout: vvar::page::LAYOUT })
+        .build()?;
+    Ok(artifacts)
+}
+
+fn build_and_write(manifest: &Path, out: &Path) -> Result<()> {
+    let manifest = Manifest::load(manifest)?;
+    let dir = out.join(manifest.image.arch.to_string());
+    let artifacts = build(manifest)?;
+    artifacts.write_to(&dir)?;
+    println!("{}", vdso_linker::inspect::inspect(&artifacts.image)?.symbol_table());
+    println!("size: {} bytes", artifacts.image.len());
+    println!("{}", artifacts.report);
+    for name in ["vdso.so", "vdso.so.dbg", "vdso.rs"] {
+        println!("wrote {}", dir.join(name).display());
+    }
+    Ok(())
+}
+
+fn check(arch: &str, committed: &Path) -> Result<()> {
+    let artifacts = build(Manifest::load(&committed.join("vdso.toml"))?)?;
+    for (name, built) in [("vdso.so", artifacts.image.as_slice()), ("vdso.rs", artifacts.constants.as_bytes())] {
+        let path = committed.join(name);
+        let found = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        if found != built {
+            bail!(
+                "vdso-image/images/{arch}/{name} is not what the sources and this compiler make ({}); if that is \
+                 intended: cargo xtask build-vdso --out vdso-image/images",
+                first_difference(&found, built)
+            );
+        }
+    }
+    println!("{arch}: the committed image is what the sources make ({} bytes)", artifacts.image.len());
+    Ok(())
+}
+
+fn first_difference(found: &[u8], built: &[u8]) -> String {
+    match found.iter().zip(built).position(|(a, b)| a != b) {
+        Some(at) => format!("byte {at:#x} is {:#04x}, built {:#04x}", found[at], built[at]),
+        None => format!("{} bytes, built {}", found.len(), built.len()),
+    }
+}
