@@ -1,9 +1,10 @@
 //! Reads what is in an image, and judges nothing.
 //!
 //! The reader takes any ELF file, of either class and either byte order: an image of ours, Linux's own, another shared
-//! object, or a vDSO that was copied from the memory of a process. There the section headers may be missing or lie outside
-//! of the bytes, so everything that a client needs is read as a client reads it, from the program headers and the dynamic
-//! table. What cannot be read is a [`Problem`] among the facts; only bytes that are no ELF file at all are an error.
+//! object, or a vDSO that was copied from the memory of a process. There the section headers may be missing or lie
+//! outside of the bytes, so everything that a client needs is read as a client reads it, from the program headers and
+//! the dynamic table. What cannot be read is a [`Problem`] among the facts; only bytes that are no ELF file at all are
+//! an error.
 //!
 //! ```
 //! # fn show(bytes: &[u8]) -> Result<(), vdso_linker::inspect::Error> {
@@ -205,7 +206,8 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Error> {
         (elf::ELFCLASS64, 1 | 2, 1) => read::<elf::FileHeader64<Endianness>>(bytes),
         _ => {
             let what = format!(
-                "class {class}, data encoding {data}, version {version}; ELF defines class 1 or 2, encoding 1 or 2, version 1"
+                "class {class}, data encoding {data}, version {version}; ELF defines class 1 or 2, encoding 1 or 2, \
+                 version 1"
             );
             Err(Error { place: "ELF header, e_ident", what, remedy: "the file is damaged, build it anew" })
         }

@@ -56,7 +56,7 @@ pub(crate) fn link(
         .arg(format!("--script={LINKER_SCRIPT}"))
         .arg(format!("--version-script={VERSION_SCRIPT}"))
         .arg(format!("-soname={}", manifest.image.soname))
-        // glibc takes either hash table, older musl the first only, and lld alone makes no choice that serves both.
+        // glibc takes either hash table; older musl knows DT_HASH only.
         .arg("--hash-style=both")
         // What would need a dynamic linker is refused, or not made.
         .args(["--orphan-handling=error", "--no-undefined", "-Bsymbolic-functions"])

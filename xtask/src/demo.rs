@@ -33,13 +33,14 @@ pub(crate) fn run(_: &Options) -> Result<()> {
     for show in PROGRAMS {
         heading(&format!("On the image and its page: {}", show.title));
         if find_program(show.command[0]) {
-            on_the_image(show.command)?;
+            on_the_image(&["--count-syscalls"], show.command)?;
         } else {
             println!("{} is not installed; left out", show.command[0]);
         }
     }
     heading("One call, three ways, side by side");
-    on_the_image(&[&current_exe()?, compare::COMMAND])
+    // Counting would stop the program at each system call.
+    on_the_image(&[], &[&current_exe()?, compare::COMMAND])
 }
 
 fn heading(text: &str) {
@@ -51,10 +52,12 @@ fn current_exe() -> Result<String> {
     exe.into_os_string().into_string().map_err(|path| anyhow::anyhow!("{path:?} is no UTF-8 path"))
 }
 
-/// `cargo xtask run --count-syscalls -- COMMAND`.
-fn on_the_image(command: &[&str]) -> Result<()> {
+/// `cargo xtask run OPTIONS -- COMMAND`.
+fn on_the_image(options: &[&str], command: &[&str]) -> Result<()> {
     let status = Command::new(current_exe()?)
-        .args(["run", "--count-syscalls", "--"])
+        .arg("run")
+        .args(options)
+        .arg("--")
         .args(command)
         .status()
         .context("cannot start the runner")?;

@@ -1,8 +1,9 @@
 //! Rules on the instructions that are alike on every architecture.
 //!
 //! A decoder for each architecture ([`super::code_x86_64`]) turns the bytes of the executable sections into
-//! [`Instruction`]s: where control goes on, what happens to the stack, and which rules the instruction breaks on its own.
-//! This file holds them against the unwind information and against each other; [`super::stack`] follows the control flow.
+//! [`Instruction`]s: where control goes on, what happens to the stack, and which rules the instruction breaks on its
+//! own. This file holds them against the unwind information and against each other; [`super::stack`] follows the
+//! control flow.
 
 use super::{code_x86_64, stack, Gate, Rule};
 use crate::inspect::{Frame, Inspection, Section};

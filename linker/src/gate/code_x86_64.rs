@@ -161,8 +161,8 @@ impl Judge<'_> {
         used || control || self.decoded.cpuid_features().iter().any(save)
     }
 
-    /// Whether it is privileged, enters the kernel by another way than SYSCALL, or answers from a table of the kernel's or
-    /// from the hypervisor.
+    /// Whether it is privileged, enters the kernel by another way than SYSCALL, or answers from a table of the kernel's
+    /// or from the hypervisor.
     fn is_system(&self) -> bool {
         let answers = matches!(
             self.decoded.mnemonic(),
@@ -207,7 +207,8 @@ impl Judge<'_> {
                 self.relative(decoded.ip_rel_memory_address() as i64, access);
             } else if decoded.memory_base() == Register::None && access != OpAccess::NoMemAccess {
                 let what = format!("accesses the absolute address {:#x}", decoded.memory_displacement64());
-                let remedy = "compile position-independent (`-C relocation-model=pic`, `-fPIC`); in assembly, write `[rip + NAME]`";
+                let remedy = "compile position-independent (`-C relocation-model=pic`, `-fPIC`); in assembly, write \
+                              `[rip + NAME]`";
                 self.refuse(Rule::AbsoluteAddress, what, remedy);
             }
         }
@@ -253,8 +254,8 @@ impl Judge<'_> {
         }
     }
 
-    /// RDTSC is ordered by an LFENCE right before it (Intel SDM, RDTSC: "software can ... execute LFENCE immediately before
-    /// RDTSC"), which a branch between both would skip.
+    /// RDTSC is ordered by an LFENCE right before it (Intel SDM, RDTSC: "software can ... execute LFENCE immediately
+    /// before RDTSC"), which a branch between both would skip.
     fn counter(&mut self) -> Option<Fault> {
         if self.decoded.mnemonic() != Mnemonic::Rdtsc {
             return None;

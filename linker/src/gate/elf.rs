@@ -19,7 +19,8 @@ pub(super) fn check(gate: &mut Gate<'_>) {
     soname(gate);
 }
 
-/// Returns whether the image is of the manifest's class, byte order and machine, so that it can be held against the rest.
+/// Returns whether the image is of the manifest's class, byte order and machine, so that it can be held against the
+/// rest.
 pub(super) fn file_header(gate: &mut Gate<'_>) -> bool {
     let header = &gate.facts.header;
     let machine = match gate.manifest.image.arch {
@@ -129,7 +130,7 @@ fn segment_places(gate: &mut Gate<'_>) {
         let mapped = facts.segments.iter().any(|load| load.is(elf::PT_LOAD) && load.covers_file(segment.offset, end));
         if segment.offset != segment.address || segment.file_size != segment.memory_size || !mapped {
             let what = format!(
-                "p_offset {:#x}, p_vaddr {:#x}, p_filesz {:#x}, p_memsz {:#x}: these differ, or it is not in the PT_LOAD",
+                "p_offset {:#x}, p_vaddr {:#x}, p_filesz {:#x}, p_memsz {:#x}: unequal, or not within the PT_LOAD",
                 segment.offset, segment.address, segment.file_size, segment.memory_size
             );
             let remedy = "give its sections to the segment and to the PT_LOAD (`:text :dynamic`) in the linker script";

@@ -1,9 +1,9 @@
 //! The gate: refuses an image that a client, a kernel or a debugger would stumble over.
 //!
-//! An image is read by dozens of programs that nobody rebuilds: every libc, the Go runtime, unwinders, CRIU, gdb. Most of
-//! them check nothing, so that a flaw in the image shows as a crash in each process, or as a clock that silently makes
-//! system calls. [`check`] holds an image against its manifest and against [one rule](Rule) for each flaw that broke
-//! somebody. A violation names the rule, the place and the remedy.
+//! An image is read by dozens of programs that nobody rebuilds: every libc, the Go runtime, unwinders, CRIU, gdb. Most
+//! of them check nothing, so that a flaw in the image shows as a crash in each process, or as a clock that silently
+//! makes system calls. [`check`] holds an image against its manifest and against [one rule](Rule) for each flaw that
+//! broke somebody. A violation names the rule, the place and the remedy.
 //!
 //! The gate reads what [`inspect`](crate::inspect) found and the instructions of the executable sections. It finds
 //! mistakes of compilers, linkers and people; it is no defence against an image that was made to deceive it.
@@ -33,6 +33,7 @@ pub use rule::Rule;
 use crate::inspect::{inspect, Inspection, Part};
 use crate::manifest::Manifest;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The largest frame of one function, and the most stack that a call into the image may take in all, in bytes: return
@@ -89,7 +90,8 @@ impl fmt::Display for Violation {
     }
 }
 
-/// An export or a function that is called, as the gate measured it. Code that is only jumped to counts with those that jump.
+/// An export or a function that is called, as the gate measured it. Code that is only jumped to counts with those that
+/// jump.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Function {
     /// Its dynamic symbol's name, else `function at 0x...`.
@@ -98,8 +100,8 @@ pub struct Function {
     pub address: u64,
     /// Bytes that its unwind information covers.
     pub size: u64,
-    /// Its own largest frame in bytes, from the stack pointer before the call down, what it uses below the stack pointer
-    /// included.
+    /// Its own largest frame in bytes, from the stack pointer before the call down, what it uses below the stack
+    /// pointer included.
     pub frame: u64,
     /// The same with everything that it calls.
     pub depth: u64,
@@ -142,6 +144,9 @@ impl fmt::Display for Report {
         writeln!(f, "gate: {verdict}, {} of at most {} bytes", self.size, self.size_limit)?;
         for violation in &self.violations {
             writeln!(f, "  {violation}")?;
+        }
+        for rule in self.violations.iter().map(|violation| violation.rule).collect::<BTreeSet<_>>() {
+            writeln!(f, "  why `{rule}`: {}", rule.reason())?;
         }
         if self.instructions == 0 {
             return Ok(()); // refused before its code was read

@@ -2,10 +2,10 @@
 //!
 //! From each export and each target of a call, the distance between stack pointer and canonical frame address, and the
 //! place of every saved register, are carried along all paths. At each instruction they must be what the unwind
-//! information says there; where paths meet they must agree. A jump to another function (a tail call) carries on with the
-//! caller's frame, a call starts a new one. The depth of a function is that of its own frame, or of a call it makes. What
-//! lies below the stack pointer counts where it is addressed by the stack pointer; compilers address it in no other way once
-//! frame pointers are refused.
+//! information says there; where paths meet they must agree. A jump to another function (a tail call) carries on with
+//! the caller's frame, a call starts a new one. The depth of a function is that of its own frame, or of a call it
+//! makes. What lies below the stack pointer counts where it is addressed by the stack pointer; compilers address it in
+//! no other way once frame pointers are refused.
 
 use super::code::{convention, Code, Convention, Flow, Instruction};
 use super::{unwind, Function, Gate, Rule, STACK_LIMIT};

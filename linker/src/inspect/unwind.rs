@@ -18,8 +18,8 @@ use serde::Serialize;
 pub struct Unwind {
     /// `.eh_frame_hdr`, found through PT_GNU_EH_FRAME.
     pub table: Option<FrameTable>,
-    /// The frame descriptions of `.eh_frame`, in the order in which they stand there. Where no section header says how long
-    /// `.eh_frame` is, those that the table leads to.
+    /// The frame descriptions of `.eh_frame`, in the order in which they stand there. Where no section header says how
+    /// long `.eh_frame` is, those that the table leads to.
     pub frames: Vec<Frame>,
     /// How much of the code they cover.
     pub coverage: Coverage,
@@ -125,8 +125,8 @@ pub struct Coverage {
     pub functions: usize,
     /// Those of them that one frame description covers from the first byte to the last.
     pub covered_functions: usize,
-    /// Bytes of the executable sections, padding between functions included; or of the functions, if there are no section
-    /// headers.
+    /// Bytes of the executable sections, padding between functions included; or of the functions, if there are no
+    /// section headers.
     pub bytes: u64,
     /// Those of them that a frame description covers.
     pub covered_bytes: u64,

@@ -4,7 +4,7 @@ use crate::fixture::{manifest, Fixture, PAGE};
 use vdso_linker::gate::{self, Report};
 
 fn accepted(fixture: Fixture) -> Report {
-    let report = gate::check(&fixture.build(), &manifest("", ""), Some(PAGE));
+    let report = gate::check(&fixture.build(), &manifest(&[]), Some(PAGE));
     assert!(report.is_accepted(), "{report}");
     report
 }
@@ -20,7 +20,7 @@ fn instructions_without_vector_state() {
         "prefetcht0 [rdi]",
         "movnti [rdi], rax",
         "endbr64",
-        "mulq rdi",
+        "mul rdi",
         "lock cmpxchg8b [rdi]",
         "cmovne rax, rdi",
         "lea rax, [rip + vvar_page + 4096]",
@@ -129,12 +129,26 @@ fn a_signal_trampoline() {
 fn two_version_nodes() {
     let script = "LINUX_2.5 { global: __vdso_time; time; local: *; }; \
                   LINUX_2.6 { global: __vdso_clock_gettime; clock_gettime; } LINUX_2.5;";
-    let manifest = manifest(
-        "[[version]]\nname = \"LINUX_2.6\"",
-        "[[version]]\nname = \"LINUX_2.5\"\n\n[[version]]\nname = \"LINUX_2.6\"",
-    );
-    let image = Fixture::good().versions(Some(script)).build();
-    let report = gate::check(&image, &manifest, Some(PAGE));
-    let rules: Vec<_> = report.violations.iter().map(|violation| violation.rule).collect();
-    assert_eq!(rules, [gate::Rule::ExportVersion; 2], "only the names that moved to the other node: {report}");
+    let manifest = manifest(&[
+        ("[[version]]", "[[version]]\nname = \"LINUX_2.5\"\n\n[[version]]"),
+        ("alias = \"time\"\nversion = \"LINUX_2.6\"", "alias = \"time\"\nversion = \"LINUX_2.5\""),
+    ]);
+    let report = gate::check(&Fixture::good().versions(Some(script)).build(), &manifest, Some(PAGE));
+    assert!(report.is_accepted(), "{report}");
+}
+
+#[test]
+fn vvar_behind_the_image() {
+    let manifest = manifest(&[("[[version]]", "[vvar]\nplacement = \"after\"\n\n[[version]]")]);
+    let fixture = Fixture::good().script("SIZEOF_HEADERS - 4096", "SIZEOF_HEADERS + 8192");
+    let report = gate::check(&fixture.build(), &manifest, Some(PAGE));
+    assert!(report.is_accepted(), "{report}");
+}
+
+/// Linux's own images have a symbol for the version node, as GNU ld makes it.
+#[test]
+fn a_symbol_of_the_version_node() {
+    let script = "LINUX_2.6 { global: __vdso_clock_gettime; clock_gettime; __vdso_time; time; LINUX_2.6; local: *; };";
+    let symbol = ".globl LINUX_2.6\n.set LINUX_2.6, 0\n.type LINUX_2.6, @object";
+    accepted(Fixture::good().behind(symbol).versions(Some(script)));
 }

@@ -24,7 +24,7 @@ struct Corpus(Vec<Case>);
 
 impl Corpus {
     fn add(&mut self, name: &'static str, rules: &'static [Rule], place: &'static str, image: Vec<u8>) -> &mut Case {
-        self.0.push(Case { name, rules, place, image, manifest: manifest("", ""), page: PAGE });
+        self.0.push(Case { name, rules, place, image, manifest: manifest(&[]), page: PAGE });
         self.0.last_mut().expect("just added")
     }
 
@@ -122,7 +122,7 @@ fn file(corpus: &mut Corpus) {
         write(image, header::MACHINE, &elf::EM_AARCH64.0.to_le_bytes());
     });
     corpus.add("too large", &[SizeLimit], "the file", good()).manifest =
-        manifest("size-limit = 8192", "size-limit = 2048");
+        manifest(&[("size-limit = 8192", "size-limit = 2048")]);
 }
 
 fn segments(corpus: &mut Corpus) {
@@ -313,9 +313,9 @@ fn exports(corpus: &mut Corpus) {
     use Rule::*;
     let export = "name = \"__vdso_time\"\nalias = \"time\"";
     corpus.add("an export that is not there", &[ExportMissing], "`__vdso_getcpu`", good()).manifest =
-        manifest(export, &format!("name = \"__vdso_getcpu\"\nversion = \"LINUX_2.6\"\n\n[[export]]\n{export}"));
+        manifest(&[(export, &format!("name = \"__vdso_getcpu\"\nversion = \"LINUX_2.6\"\n\n[[export]]\n{export}"))]);
     corpus.add("an export that nobody asked for", &[ExportExtra], "`time`", good()).manifest =
-        manifest(export, "name = \"__vdso_time\"");
+        manifest(&[(export, "name = \"__vdso_time\"")]);
     corpus.patched("a hidden version", &[ExportVersion], "`time`", |image| {
         let versions = patch::section_bytes(image, ".gnu.version");
         let index = patch::symbol_index(image, "time");
@@ -611,7 +611,7 @@ fn data(corpus: &mut Corpus) {
     corpus.body("data behind the image", &[DataAddress], "`lea", "lea rax, [rip + 0x100000]");
     corpus.body("data below the vvar page", &[DataAddress], "`mov eax", "mov eax, [rip + vvar_page - 64]");
     corpus.add("vvar on the other side", &[DataAddress], "`mov rax", good()).manifest =
-        manifest("[[version]]", "[vvar]\nplacement = \"after\"\n\n[[version]]");
+        manifest(&[("[[version]]", "[vvar]\nplacement = \"after\"\n\n[[version]]")]);
     corpus.body("a store to the vvar page", &[ReadOnlyStore], "`mov [", "mov [rip + vvar_page], eax");
     corpus.body("an atomic in the image", &[ReadOnlyStore], "`lock", "lock inc dword ptr [rip + constant]");
 }

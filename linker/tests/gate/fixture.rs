@@ -1,5 +1,5 @@
-//! Makes images from assembly, with the toolchain's own compiler and linker, without `vdso_linker::build`: the gate must
-//! refuse what another build made, too.
+//! Makes images from assembly, with the toolchain's own compiler and linker, without `vdso_linker::build`: the gate
+//! must refuse what another build made, too.
 
 use object::elf;
 use std::path::{Path, PathBuf};
@@ -263,7 +263,7 @@ pub(crate) fn binary(emulation: &str) -> Vec<u8> {
 }
 
 fn replace(text: &str, old: &str, new: &str) -> String {
-    assert!(text.contains(old), "the good image has no `{old}`");
+    assert!(text.contains(old), "nothing good has `{old}`");
     text.replacen(old, new, 1)
 }
 
@@ -298,7 +298,8 @@ pub(crate) fn good() -> Vec<u8> {
     IMAGE.get_or_init(|| Fixture::good().build()).clone()
 }
 
-/// The manifest of the good image, with one place replaced.
-pub(crate) fn manifest(old: &str, new: &str) -> Manifest {
-    Manifest::parse(&replace(MANIFEST, old, new), Path::new("vdso.toml")).expect("a manifest")
+/// The manifest of the good image, with these places replaced.
+pub(crate) fn manifest(edits: &[(&str, &str)]) -> Manifest {
+    let text = edits.iter().fold(MANIFEST.to_owned(), |text, (old, new)| replace(&text, old, new));
+    Manifest::parse(&text, Path::new("vdso.toml")).expect("a manifest")
 }

@@ -18,7 +18,7 @@ fn survives(bytes: &[u8], manifest: &Manifest) {
 
 #[test]
 fn every_truncation() {
-    let (image, manifest) = (good(), manifest("", ""));
+    let (image, manifest) = (good(), manifest(&[]));
     for length in 0..image.len() {
         let report = gate::check(&image[..length], &manifest, Some(PAGE));
         assert!(!report.is_accepted(), "accepted after {length} of {} bytes", image.len());
@@ -29,7 +29,7 @@ fn every_truncation() {
 /// Every byte of the image: inverted, cleared, set, off by one.
 #[test]
 fn every_byte_changed() {
-    let (mut image, manifest) = (good(), manifest("", ""));
+    let (mut image, manifest) = (good(), manifest(&[]));
     for offset in 0..image.len() {
         let right = image[offset];
         for wrong in [!right, 0, 0xff, right.wrapping_add(1), right ^ 0x80] {
@@ -43,7 +43,7 @@ fn every_byte_changed() {
 /// Every aligned word of the image: the largest numbers, signed and not, that offsets and counts can overflow with.
 #[test]
 fn every_word_extreme() {
-    let (image, manifest) = (good(), manifest("", ""));
+    let (image, manifest) = (good(), manifest(&[]));
     for offset in (0..image.len() - 7).step_by(4) {
         for wrong in [u64::MAX, i64::MAX as u64, i64::MIN as u64, u64::from(u32::MAX), 1 << 31] {
             let mut image = image.clone();
@@ -59,7 +59,7 @@ fn every_word_extreme() {
 /// Several bytes at once, by a fixed sequence of pseudo-random numbers (xorshift64, Marsaglia 2003).
 #[test]
 fn bytes_at_random() {
-    let (good, manifest) = (good(), manifest("", ""));
+    let (good, manifest) = (good(), manifest(&[]));
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut next = || {
         state ^= state << 13;

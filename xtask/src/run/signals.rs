@@ -34,8 +34,11 @@ pub(super) enum Received {
 }
 
 /// The signals by which a terminal stops a process group.
-fn stops() -> SigSet {
-    SigSet::from_iter([Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU])
+const STOPS: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
+
+/// The signal as one of [`STOPS`].
+pub(super) fn as_stop(signal: i32) -> Option<Signal> {
+    STOPS.into_iter().find(|&stop| stop as i32 == signal)
 }
 
 /// The signals that report a fault of the runner itself. Blocking them would not hold them back.
@@ -95,18 +98,12 @@ impl Signals {
         Received::Process(signal, Pid::from_raw(unsafe { info.si_pid() }))
     }
 
-    /// The signal, once, by which the runner's process group was told to stop.
+    /// Takes the signal, if one is pending, by which the runner's process group was told to stop.
     pub(super) fn take_stop(&self) -> Option<Signal> {
         let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        let mut stop = None;
-        loop {
-            // SAFETY: the set and the time live across the call; a null info means that none is wanted.
-            let signal = unsafe { libc::sigtimedwait(stops().as_ref(), std::ptr::null_mut(), &at_once) };
-            match Signal::try_from(signal) {
-                Ok(signal) => stop = Some(signal),
-                Err(_none_left) => return stop,
-            }
-        }
+        let stops = SigSet::from_iter(STOPS);
+        // SAFETY: the set and the time live across the call; a null info means that none is wanted.
+        as_stop(unsafe { libc::sigtimedwait(stops.as_ref(), std::ptr::null_mut(), &at_once) })
     }
 }
 

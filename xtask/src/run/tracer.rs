@@ -9,6 +9,7 @@ use super::signals::{self, Received, Signals};
 use anyhow::Context;
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -71,6 +72,8 @@ struct Tracer<'a> {
     executed: bool,
     detached: bool,
     clock_calls: u64,
+    /// The runner's process group was told to stop, by this signal; it does so once the program has stopped.
+    stop: Option<Signal>,
     /// Notices that were given, so that each is given once.
     told: HashSet<String>,
 }
@@ -86,6 +89,7 @@ impl<'a> Tracer<'a> {
             executed: false,
             detached: false,
             clock_calls: 0,
+            stop: None,
             told: HashSet::new(),
         }
     }
@@ -126,11 +130,13 @@ impl<'a> Tracer<'a> {
     }
 
     /// The terminal stopped the program: the shell waits for the runner to stop.
-    fn stop_with(&self, pid: Pid) -> Result<(), Errno> {
+    fn stop_with(&mut self, pid: Pid) -> Result<(), Errno> {
         if pid != self.program {
             return Ok(());
         }
-        self.signals.take_stop().map_or(Ok(()), signals::stop_self)
+        // The runner's signal may have been taken already, or wait behind the event.
+        let pending = self.signals.take_stop();
+        pending.or(self.stop.take()).map_or(Ok(()), signals::stop_self)
     }
 
     fn on_exec(&mut self, pid: Pid) -> Result<(), Errno> {
@@ -176,6 +182,9 @@ impl<'a> Tracer<'a> {
             Received::Child => return ControlFlow::Continue(()),
             Received::Group(signal) | Received::Process(signal, _) => signal,
         };
+        if let Some(stop) = signals::as_stop(signal) {
+            self.stop = Some(stop);
+        }
         if self.end.is_some() {
             // Only children of the program are left, which nobody waits for but the runner.
             if [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM].contains(&signal) {
