@@ -1,6 +1,5 @@
 //! The inspection and the gate on real images: the one that ships, and the running kernel's own.
 
-use object_numbers::{EM_X86_64, ET_DYN};
 use serde_json::Value;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -9,10 +8,8 @@ use vdso_linker::inspect::{inspect, HashKind, Inspection};
 use vdso_linker::{gate, Manifest, PageAbi};
 
 /// Numbers of the ELF ABI, written out: a test that took them from the reader would not see a mistake there.
-mod object_numbers {
-    pub(crate) const ET_DYN: u64 = 3;
-    pub(crate) const EM_X86_64: u64 = 62;
-}
+const ET_DYN: u64 = 3;
+const EM_X86_64: u64 = 62;
 
 fn shipped(name: &str) -> PathBuf {
     vdso_tests::workspace().join("vdso-image/images/x86_64").join(name)

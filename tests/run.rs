@@ -5,7 +5,7 @@ use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -451,12 +451,24 @@ struct Terminal {
     shell: Child,
 }
 
+/// Both ends of a new terminal. (openpty(3) would leave them open in whatever other tests start meanwhile.)
+fn open_terminal() -> std::io::Result<(fs::File, fs::File)> {
+    use nix::fcntl::OFlag;
+    use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)?;
+    grantpt(&master)?;
+    unlockpt(&master)?;
+    let mut options = fs::OpenOptions::new();
+    let slave = options.read(true).write(true).custom_flags(libc::O_NOCTTY).open(ptsname_r(&master)?)?;
+    Ok((fs::File::from(std::os::fd::OwnedFd::from(master)), slave))
+}
+
 impl Terminal {
     /// Starts `sh -c SCRIPT ARGUMENTS` as the session leader of a new terminal.
     fn start(script: &str, arguments: &[&str]) -> Terminal {
         use std::os::unix::process::CommandExt;
-        let pty = nix::pty::openpty(None, None).expect("a terminal");
-        let slave = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
+        let (keyboard, slave) = open_terminal().expect("a terminal");
+        let slave = || Stdio::from(slave.try_clone().expect("a descriptor"));
         let mut command = Command::new("sh");
         command.args(["-c", script, "sh"]).args(arguments);
         command.stdin(slave()).stdout(slave()).stderr(slave());
@@ -469,7 +481,6 @@ impl Terminal {
             })
         };
         let shell = command.spawn().expect("sh");
-        let keyboard = fs::File::from(pty.master);
         let screen = std::sync::Arc::<std::sync::Mutex<String>>::default();
         let (mut master, shown) = (keyboard.try_clone().expect("a descriptor"), screen.clone());
         // Ends with the last process on the terminal.
@@ -505,10 +516,11 @@ const CONTROL_Z: u8 = 26;
 
 #[test]
 fn control_z_and_fg_and_control_c() {
-    let script = "set -m; \"$@\"; echo \"stopped: $?\"; fg; echo \"ended: $?\"";
-    let xtask = vdso_tests::xtask().to_str().expect("UTF-8");
-    let program = "echo start; while :; do sleep 0.02; echo tick; done";
-    let mut terminal = Terminal::start(script, &[xtask, "run", "--", "sh", "-c", program]);
+    let cc = need!("cc", "gcc");
+    let script = "trap : INT; set -m; \"$@\"; echo \"stopped: $?\"; fg; echo \"ended: $?\"";
+    let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let (xtask, probe) = (path(vdso_tests::xtask()), path(probe(&cc)));
+    let mut terminal = Terminal::start(script, &[&xtask, "run", "--", &probe, "ticks"]);
     terminal.shows("tick");
     terminal.press(CONTROL_Z);
     terminal.shows("stopped: 148"); // 128 + SIGTSTP

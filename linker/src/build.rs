@@ -41,7 +41,7 @@ pub struct Artifacts {
     pub image: Vec<u8>,
     /// The same image with symbols and debug information, for debuggers. Same build id.
     pub debug: Vec<u8>,
-    /// The file of [constants](crate::constants).
+    /// The file of [`constants`](mod@crate::constants).
     pub constants: String,
     /// What the gate measured.
     pub report: gate::Report,

@@ -1,6 +1,6 @@
 //! From sources to objects: the libraries, one object with everything in Rust, one for each C or assembly source.
 
-use crate::manifest::{Export, Language, Manifest, Source};
+use crate::manifest::{Arch, Export, Language, Manifest, Source};
 use crate::toolchain::{command, run, Toolchain};
 use crate::{CrateSource, Error};
 use object::{Object, ObjectSymbol};
@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 /// How Rust is compiled.
-const RUST_FLAGS: [&str; 14] = [
+const RUST_FLAGS: [&str; 15] = [
     "--edition=2021",
     // 3 unrolls and duplicates: larger, and no faster.
     "-Copt-level=2",
@@ -19,6 +19,8 @@ const RUST_FLAGS: [&str; 14] = [
     "-Cdebuginfo=2",
     // The kernel chooses the address.
     "-Crelocation-model=pic",
+    // With RELRO, rustc has calls between crates go through a GOT; without, the linker makes them direct.
+    "-Crelro-level=off",
     // A panic path shows as an undefined symbol. The unwind tables are for debuggers and profilers.
     "-Cpanic=abort",
     "-Cforce-unwind-tables=yes",
@@ -35,12 +37,13 @@ const RUST_FLAGS: [&str; 14] = [
 ];
 
 /// How C, and assembly with the C preprocessor, is compiled. The reasons are those of [`RUST_FLAGS`].
-const C_FLAGS: [&str; 13] = [
+const C_FLAGS: [&str; 12] = [
     "-c",
     "-O2",
     "-g",
     "-gno-record-gcc-switches",
-    "-fPIC",
+    // Not -fPIC: as in an executable, nobody replaces a definition, so that none needs a GOT to be found.
+    "-fPIE",
     "-ffreestanding",
     "-fno-builtin",
     "-fno-common",
@@ -48,12 +51,7 @@ const C_FLAGS: [&str; 13] = [
     "-fno-jump-tables",
     "-fasynchronous-unwind-tables",
     "-ffunction-sections",
-    // `endbr64` in every function is of use only if the whole image is marked for it.
-    "-fcf-protection=none",
 ];
-
-/// General registers only: no vector or floating-point instruction, in C either.
-const C_GENERAL_REGISTERS: &str = "-mgeneral-regs-only";
 
 /// What stands for the work folder in debug information.
 const WORK_NAME: &str = "/vdso";
@@ -174,7 +172,7 @@ impl Compilation<'_> {
             let path = self.source_path(source)?;
             let object = PathBuf::from(format!("source{index}.o"));
             let mut cc = command(compiler.path(), self.work);
-            cc.args(C_FLAGS).arg(C_GENERAL_REGISTERS);
+            cc.args(C_FLAGS).args(c_flags(self.manifest.image.arch));
             if compiler.is_like_clang() {
                 cc.arg(format!("--target={}", self.manifest.image.arch.target()));
             }
@@ -263,6 +261,14 @@ impl Compilation<'_> {
         } else {
             Err(Error::Exports { symbols })
         }
+    }
+}
+
+/// How C is compiled for one processor.
+fn c_flags(arch: Arch) -> &'static [&'static str] {
+    match arch {
+        // No vector or x87 instruction. No `endbr64`: it is of use only if the whole image is marked for it.
+        Arch::X86_64 => &["-mgeneral-regs-only", "-fcf-protection=none"],
     }
 }
 

@@ -119,3 +119,44 @@ fn grouped(number: u64) -> String {
     let groups: Vec<String> = (0..4).rev().map(|group| format!("{:04x}", (number >> (16 * group)) & 0xffff)).collect();
     format!("0x{}", groups.join("_"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    const MANIFEST: &str = r#"
+        [image]
+        arch = "x86_64"
+        soname = "linux-vdso.so.1"
+        size-limit = 4097
+        [vvar]
+        placement = "after"
+        pages = 3
+        [[version]]
+        name = "LINUX_2.6"
+        [[export]]
+        name = "__vdso_time"
+        alias = "time"
+        version = "LINUX_2.6"
+    "#;
+
+    fn text(manifest: &str, page: Option<PageAbi>) -> String {
+        let manifest = Manifest::parse(manifest, Path::new("images/vdso.toml")).unwrap();
+        let symbols = vec![("__vdso_time", 0x6c0), ("time", 0x6c0)];
+        let build_id = std::array::from_fn(|i| 0xf0 + i as u8 % 16);
+        let mut text = String::new();
+        Facts { manifest: &manifest, size: 4000, build_id, page, symbols }.write(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn data_after_the_image() {
+        insta::assert_snapshot!(text(MANIFEST, Some(PageAbi { abi: 1, layout: 0x1f23_0000_4567_89ab })));
+    }
+
+    #[test]
+    fn data_before_the_image_and_no_page_note() {
+        insta::assert_snapshot!(text(&MANIFEST.replace("after", "before").replace("4097", "4096"), None));
+    }
+}

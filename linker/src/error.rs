@@ -72,8 +72,8 @@ pub enum Error {
     },
     /// Exports of the manifest that no source defines.
     #[error(
-        "no source of the image defines {}; define it (in Rust: `#[no_mangle] pub extern \"C\" fn`), \
-         or take its [[export]] out of the manifest",
+        "no source of the image defines {}; define it (in Rust: `#[no_mangle] pub extern \"C\" fn`; the alias of a \
+         function in C beside it: `__attribute__((weak, alias(\"NAME\")))`), or take it out of the manifest",
         symbols.join(", ")
     )]
     Exports {

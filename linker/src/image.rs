@@ -132,3 +132,81 @@ pub(crate) fn map_section_headers(image: &mut [u8]) -> Result<(), Error> {
     load.p_memsz.set(endian, size);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const E_SHOFF: usize = 0x28;
+    const E_SHNUM: usize = 0x3c;
+    const E_SHSTRNDX: usize = 0x3e;
+    const P_FILESZ: usize = 0x40 + 0x20;
+    const P_MEMSZ: usize = 0x40 + 0x28;
+
+    /// An ELF file of `size` bytes whose one program header loads the first `loaded`.
+    fn file(size: usize, loaded: u64) -> Vec<u8> {
+        // Magic, 64 bits, little-endian, version 1 (ELF-64 object file format, version 1.5, tables 1 and 2).
+        let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+        bytes.resize(size, 0);
+        bytes[0x20] = 0x40; // e_phoff
+        bytes[0x36] = 56; // e_phentsize
+        bytes[0x38] = 1; // e_phnum
+        bytes[0x40] = 1; // PT_LOAD
+        bytes[P_FILESZ..P_FILESZ + 8].copy_from_slice(&loaded.to_le_bytes());
+        bytes
+    }
+
+    fn message<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_segment_grows_over_the_section_headers() {
+        let before = file(0x300, 0x100);
+        let mut after = before.clone();
+        map_section_headers(&mut after).unwrap();
+        let changed: Vec<usize> = (0..0x300).filter(|&i| before[i] != after[i]).collect();
+        assert_eq!(changed, [P_FILESZ + 1, P_MEMSZ + 1]);
+        assert_eq!((after[P_FILESZ + 1], after[P_MEMSZ + 1]), (3, 3));
+    }
+
+    #[test]
+    fn an_image_needs_one_segment() {
+        let mut none = file(0x300, 0x100);
+        none[0x40] = 2;
+        assert_eq!(message(map_section_headers(&mut none)), "vdso.so: the link made not exactly one PT_LOAD");
+        let mut cut = file(0x300, 0x100);
+        cut.truncate(0x50);
+        assert!(message(map_section_headers(&mut cut)).starts_with("vdso.so: "));
+    }
+
+    #[test]
+    fn images_may_differ_in_their_section_headers_only() {
+        let stripped = file(0x300, 0x100);
+        let mut unstripped = stripped.clone();
+        for allowed in [E_SHOFF, E_SHOFF + 7, E_SHNUM, E_SHSTRNDX + 1, 0x100] {
+            unstripped[allowed] = 0xaa;
+        }
+        require_same_loaded(&stripped, &unstripped).unwrap();
+        unstripped[0xff] = 1;
+        assert_eq!(
+            message(require_same_loaded(&stripped, &unstripped)),
+            "vdso.so.dbg: byte 0xff is 0x01, where the stripped image has 0x00"
+        );
+        assert_eq!(
+            message(require_same_loaded(&stripped, &file(0x300, 0x101))),
+            "vdso.so.dbg: 257 loaded bytes, where the stripped image has 256"
+        );
+        assert_eq!(
+            message(require_same_loaded(&stripped, &file(0x300, 0x301))),
+            "vdso.so.dbg: its PT_LOAD is longer than the file"
+        );
+    }
+
+    #[test]
+    fn an_image_without_notes_has_no_ids() {
+        let image = file(0x300, 0x100);
+        assert_eq!(message(build_id(&image)), "vdso.so: the link made no build id");
+        assert_eq!(page_abi(&image).unwrap(), None);
+    }
+}

@@ -89,10 +89,20 @@ fn complaints(messages: &str) -> Vec<Complaint> {
             add_detail(found.last_mut(), detail.trim());
         }
     }
+    if found.iter().any(|complaint| !complaint.is_consequence()) {
+        found.retain(|complaint| !complaint.is_consequence());
+    }
     if found.is_empty() {
         found.push(Complaint::Other(messages.trim_end().to_owned()));
     }
     found
+}
+
+impl Complaint {
+    /// Whether it is about a section that the linker itself adds, mostly for the sake of one that it complains of too.
+    fn is_consequence(&self) -> bool {
+        matches!(self, Complaint::Misplaced { object, .. } if object == "<internal>")
+    }
 }
 
 fn complaint(message: &str) -> Complaint {
@@ -167,7 +177,8 @@ fn misplaced_remedy(section: &str) -> &'static str {
         "it holds pointers, which somebody would have to relocate; leave out trait objects, function tables and \
          statics that hold references"
     } else if starts(&[".got", ".plt", ".iplt", ".igot"]) {
-        "nobody fills in its pointers; give the symbol hidden visibility, or reach it relative to the instruction pointer"
+        "nobody fills in its pointers; in Rust, make a `pub static` private or a `const`; in C and assembly, give the \
+         symbol hidden visibility"
     } else if starts(&[".tdata", ".tbss"]) {
         "an image has no thread-local storage; keep the value in the caller's memory"
     } else if starts(&[".init", ".fini", ".preinit", ".ctors", ".dtors"]) {
@@ -176,5 +187,77 @@ fn misplaced_remedy(section: &str) -> &'static str {
         "the image is mapped read-only, one copy for all processes; make the value a constant, or keep it in the vvar page"
     } else {
         "put it in .text, .rodata or .note.*"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn undefined(symbol: &str, from: &[&str]) -> Complaint {
+        Complaint::Undefined { symbol: symbol.to_owned(), from: from.iter().map(|&from| from.to_owned()).collect() }
+    }
+
+    fn misplaced(section: &str, object: &str) -> Complaint {
+        Complaint::Misplaced { section: section.to_owned(), object: object.to_owned() }
+    }
+
+    #[test]
+    fn takes_messages_apart() {
+        let messages = "\
+rust-lld: error: undefined symbol: memcpy
+>>> referenced by clock.rs:12 (functions/clock.rs:12)
+>>>               vdso.o:(__vdso_time)
+rust-lld: error: undefined hidden symbol: missing
+rust-lld: error: vdso.o:(.data.COUNT) is being placed in '.data.COUNT'
+rust-lld: error: <internal>:(.rela.dyn) is being placed in '.rela.dyn'
+rust-lld: error: duplicate symbol: __vdso_time
+>>> defined at answer.c
+";
+        let found = complaints(messages);
+        assert_eq!(
+            found,
+            [
+                undefined("memcpy", &["clock.rs:12 (functions/clock.rs:12)", "vdso.o:(__vdso_time)"]),
+                undefined("missing", &[]),
+                misplaced(".data.COUNT", "vdso.o"),
+                Complaint::Other("duplicate symbol: __vdso_time\n    defined at answer.c".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn keeps_what_nothing_else_explains() {
+        let got = "ld.lld: error: <internal>:(.got) is being placed in '.got'\n";
+        assert_eq!(complaints(got), [misplaced(".got", "<internal>")]);
+        assert_eq!(complaints("killed\n"), [Complaint::Other("killed".to_owned())]);
+    }
+
+    #[test]
+    fn every_kind_of_symbol_and_section_has_its_remedy() {
+        for (symbol, says) in [
+            ("core::panicking::panic_bounds_check", "leave out what panics"),
+            ("core::option::unwrap_failed", "leave out what panics"),
+            ("core::slice::index::slice_index_fail", "leave out what panics"),
+            ("memset", "take the fields one by one"),
+            ("__udivdi3", "multiply by a reciprocal"),
+            ("getpid", "define it in one of the image's sources"),
+        ] {
+            let message = undefined(symbol, &[]).to_string();
+            assert!(message.contains(symbol) && message.contains(says), "{message}");
+        }
+        for (section, says) in [
+            (".data.rel.ro.TABLE", "it holds pointers"),
+            (".rela.dyn", "it holds pointers"),
+            (".got", "hidden visibility"),
+            (".tbss.VALUE", "no thread-local storage"),
+            (".init_array", "constructors"),
+            (".data.COUNT", "the image is mapped read-only"),
+            ("COMMON", "the image is mapped read-only"),
+            ("mine", "put it in .text"),
+        ] {
+            let message = misplaced(section, "vdso.o").to_string();
+            assert!(message.contains(section) && message.contains(says), "{message}");
+        }
     }
 }

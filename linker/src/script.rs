@@ -84,3 +84,63 @@ fn debug_sections() -> String {
     let rules = DEBUG_SECTIONS.iter().map(|name| format!("  .debug_{name} 0 : {{ *(.debug_{name}) }}"));
     rules.collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    const MANIFEST: &str = r#"
+        [image]
+        arch = "x86_64"
+        soname = "linux-vdso.so.1"
+        size-limit = 4096
+        [[version]]
+        name = "LINUX_2.5"
+        [[version]]
+        name = "LINUX_2.6"
+        [[export]]
+        name = "__vdso_clock_gettime"
+        alias = "clock_gettime"
+        version = "LINUX_2.6"
+        [[export]]
+        name = "__kernel_vsyscall"
+        version = "LINUX_2.5"
+        [[export]]
+        name = "__vdso_time"
+        version = "LINUX_2.6"
+    "#;
+
+    fn manifest(vvar: &str) -> Manifest {
+        Manifest::parse(&[MANIFEST, vvar].concat(), Path::new("vdso.toml")).unwrap()
+    }
+
+    #[test]
+    fn data_before_the_image() {
+        insta::assert_snapshot!(linker_script(&manifest("")));
+    }
+
+    /// The scripts differ in one line.
+    #[test]
+    fn data_after_the_image() {
+        let before = linker_script(&manifest("[vvar]\npages = 4"));
+        let after = linker_script(&manifest("[vvar]\npages = 4\nplacement = \"after\""));
+        let differing: Vec<_> = before.lines().zip(after.lines()).filter(|(before, after)| before != after).collect();
+        assert_eq!(
+            differing,
+            [("  HIDDEN(vvar_page = 0 - 0x4000);", "  HIDDEN(vvar_page = 0 + 0x1000);")],
+            "{before}\n{after}"
+        );
+        assert_eq!(before.lines().count(), after.lines().count());
+    }
+
+    #[test]
+    fn versions_and_their_exports() {
+        insta::assert_snapshot!(version_script(&manifest("")));
+    }
+
+    #[test]
+    fn every_place_of_the_template_is_filled() {
+        assert!(!linker_script(&manifest("")).contains('@'));
+    }
+}

@@ -175,3 +175,20 @@ fn require_lld(linker: &Path) -> Result<(), Error> {
         Err(refuse(format!("is not lld, it says: {:?}", says.lines().next().unwrap_or_default())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_see_the_listed_variables_only() {
+        // Cargo sets this one for tests.
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let output = run(&mut command(Path::new("env"), Path::new("/"))).unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let names: Vec<&str> = text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+        assert!(names.contains(&"PATH") && text.lines().any(|line| line == "LC_ALL=C"), "{text}");
+        let stray: Vec<_> = names.iter().filter(|&&name| name != "LC_ALL" && !ENVIRONMENT.contains(&name)).collect();
+        assert!(stray.is_empty(), "{stray:?}");
+    }
+}

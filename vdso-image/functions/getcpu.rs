@@ -12,7 +12,7 @@ use vvar::PageRead;
 /// `cpu` and `node` are null or valid for a `u32`, or the caller accepts the fault.
 #[no_mangle]
 pub unsafe extern "C" fn __vdso_getcpu(cpu: *mut u32, node: *mut u32, unused: *mut u8) -> i32 {
-    match arch::cpu_number(page().load_u32(offset::FLAGS)) {
+    match arch::cpu_number(page().load_u32(offset::CPU_NUMBER)) {
         Some(number) => {
             if !cpu.is_null() {
                 // SAFETY: not null, and the caller's promise.

@@ -2,7 +2,7 @@
 
 use super::{arch, page, slow_time};
 use vvar::memory::Barrier;
-use vvar::page::{flag, offset};
+use vvar::page::offset;
 use vvar::{Clock, PageRead};
 
 /// `struct timeval` of a 64-bit program.
@@ -60,8 +60,8 @@ unsafe fn store(at: *mut Timeval, now: vvar::Timespec) {
 #[cold]
 unsafe extern "C" fn store_zone(zone: *mut Timezone) -> i32 {
     let page = page();
-    let known = page.load_u32(offset::FLAGS) & flag::TIMEZONE != 0;
-    // The writer stores the flag after the value.
+    let known = page.load_u32(offset::TIMEZONE_KNOWN) != 0;
+    // The writer stores it after the value.
     page.barrier(Barrier::SeqThenSlot);
     if !known {
         return system_call(core::ptr::null_mut(), zone);

@@ -1,7 +1,7 @@
 //! x86-64: the page's address, the CPU's number, the system call.
 
 use core::arch::asm;
-use vvar::page::flag;
+use vvar::page::CpuNumber as By;
 
 /// The ordered counter read.
 pub use vvar::arch::Tsc as MachineCounter;
@@ -36,15 +36,15 @@ pub struct CpuNumber {
     pub node: u32,
 }
 
-/// From TSC_AUX, if the page's `flags` say that the kernel has set it: node << 12 | cpu, as Linux has it.
+/// From TSC_AUX, if the page's `cpu_number` says that the kernel has set it: node << 12 | cpu, as Linux has it.
 #[inline(always)]
-pub fn cpu_number(flags: u32) -> Option<CpuNumber> {
-    let aux = if flags & flag::CPU_BY_RDPID != 0 {
+pub fn cpu_number(by: u32) -> Option<CpuNumber> {
+    let aux = if by == By::Rdpid as u32 {
         let aux: u64;
         // SAFETY: reads a register; the page says that the CPU has the instruction.
         unsafe { asm!("rdpid {}", out(reg) aux, options(nomem, nostack, preserves_flags)) };
         aux as u32
-    } else if flags & flag::CPU_BY_RDTSCP != 0 {
+    } else if by == By::Rdtscp as u32 {
         let aux: u32;
         // SAFETY: as above.
         unsafe {

@@ -50,6 +50,8 @@ pub enum Error {
     },
     /// REALTIME was never set.
     NotSet,
+    /// [`resume`](crate::Timekeeper::resume) without a [`suspend`](crate::Timekeeper::suspend).
+    NotSuspended,
     /// The clock cannot reach that time within the counter's range.
     OutOfReach,
     /// Someone else is publishing: on another CPU, or in the code that this interrupt has interrupted. That publish is
@@ -91,6 +93,7 @@ impl fmt::Display for Error {
                 write!(f, "skew of {cycles} cycles between CPUs is too much for a clock: use CounterKind::Off")
             }
             Error::NotSet => f.write_str("the time of day was never set"),
+            Error::NotSuspended => f.write_str("resume without suspend: call suspend before the counter stops"),
             Error::OutOfReach => f.write_str("the clock does not reach that time within the counter's range"),
             Error::Busy => f.write_str("another publish is under way; it will be repeated with the newest state"),
             Error::ForeignPage { abi, layout } => write!(

@@ -23,14 +23,15 @@ pub enum Barrier {
     SeqBeforeReuse,
     /// Writer, release, between its stores of slots (and "off" control words) and of the `seq` that names them.
     SlotBeforeSeq,
-    /// Writer, release, between the fine clocks' `seq` and all that is stored after them. The coarse clocks' `seq`: who reads
-    /// a new coarse time and then a fine one must not get an older fine one. Control words: who sees a line switched on for
-    /// another counter must not take a slot of the old one for its.
-    FineSeqBeforeRest,
-    /// Writer and [`disable`](crate::Writer::disable), sequentially consistent: each stores a control word (the disabling
-    /// side its mark), then looks at what the other has stored. At least one sees the other, so a clock that was disabled
-    /// during a publish stays off. As it stands behind each line that is switched on after a step, it also keeps who has read
-    /// one of them after the step from reading the next as it was before.
+    /// Writer, release, between the fine clocks' `seq` and the coarse ones'. Who reads a new coarse time and then a fine one
+    /// must not get an older fine one.
+    FineBeforeCoarse,
+    /// Writer, release, between every `seq` and the first control word that is switched on. Who sees a line on must see its
+    /// `seq`: else it would take a slot that was never filled, or one that counts by another counter, for the line's.
+    SeqBeforeOn,
+    /// Writer and [`disable`](crate::Writer::disable), sequentially consistent: each stores a word (the publish a control
+    /// word, the other its mark), then looks at what the other has stored. At least one sees the other, so a clock that was
+    /// disabled during a publish stays off.
     DisableMeetsPublish,
 }
 
@@ -40,7 +41,9 @@ impl Barrier {
     pub fn issue(self) {
         match self {
             Barrier::SeqThenSlot | Barrier::SlotThenSeq => fence(Ordering::Acquire),
-            Barrier::SeqBeforeReuse | Barrier::SlotBeforeSeq | Barrier::FineSeqBeforeRest => fence(Ordering::Release),
+            Barrier::SeqBeforeReuse | Barrier::SlotBeforeSeq | Barrier::FineBeforeCoarse | Barrier::SeqBeforeOn => {
+                fence(Ordering::Release)
+            }
             Barrier::DisableMeetsPublish => fence(Ordering::SeqCst),
         }
     }

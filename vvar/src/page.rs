@@ -5,11 +5,11 @@
 //!
 //! | offset | size | what |
 //! |---|---|---|
-//! | `0x000` | 64 | [`Header`](offset::MAGIC): magic, ABI version, layout hash, counter, flags, resolutions, timezone |
+//! | `0x000` | 64 | [`Header`](offset::MAGIC): magic, ABI version, layout hash, counter, resolutions, CPU number, timezone |
 //! | `0x040` | 24 x 64 | one [`Line`] a clock id: 0 to 15, then 16 to 23 reserved for auxiliary clocks |
 //! | `0x640` | 24 x 8 | [`Extension`](offset::EXTENSIONS): 32 further bits of each slot's `mult`, for the cold path |
 //! | `0x700` | 64 | reserved: state of a random-number generator |
-//! | `0x740` | 192 | reserved: offsets of a time namespace |
+//! | `0x740` | 192 | reserved: a time namespace's relation to the host's page, and its clocks' offsets |
 //! | `0x800` | 2048 | a block of the kernel's own data, for functions of its own |
 //!
 //! **An all-zero page says "use the system call"**: every control word is [off](crate::control). A kernel can map the page
@@ -130,12 +130,12 @@ shared_layout! {
     0x028 RESOLUTION_FINE resolution_fine: AtomicU32,
     /// Resolution of the coarse clocks in ns, the tick; 0: use the system call.
     0x02c RESOLUTION_COARSE resolution_coarse: AtomicU32,
-    /// What else the page says: [`flag`](crate::page::flag) bits.
-    0x030 FLAGS flags: AtomicU32,
-    /// 0. Reserved: how this page relates to a time namespace's; a reader of this ABI does not look at it.
-    0x034 NAMESPACE namespace: AtomicU32,
-    /// Timezone, when [`flag::TIMEZONE`] is set: minutes west of Greenwich in the low half, `tz_dsttime` in the high half,
-    /// both signed. One word, so that no reader sees half of a change.
+    /// How `getcpu` learns the CPU's number: a [`CpuNumber`].
+    0x030 CPU_NUMBER cpu_number: AtomicU32,
+    /// 1 if `timezone` is valid; 0: use the system call.
+    0x034 TIMEZONE_KNOWN timezone_known: AtomicU32,
+    /// Timezone of `gettimeofday`: minutes west of Greenwich in the low half, `tz_dsttime` in the high half, both signed. One
+    /// word, so that no reader sees half of a change.
     0x038 TIMEZONE timezone: AtomicU64,
     /// The clocks, by id.
     0x040 LINES lines: [Line; LINES],
@@ -143,8 +143,8 @@ shared_layout! {
     0x640 EXTENSIONS extensions: [[AtomicU32; 2]; LINES],
     /// Reserved for the state of a random-number generator (its generation counter is 64 bits).
     0x700 RANDOM random: [AtomicU64; 8],
-    /// Reserved for the offsets of a time namespace.
-    0x740 NAMESPACE_OFFSETS namespace_offsets: [AtomicU64; 24],
+    /// Reserved for time namespaces: whose page this is, and the offsets of its clocks.
+    0x740 NAMESPACE namespace: [AtomicU64; 24],
     /// The kernel's own, for functions of its own. This crate never writes it.
     0x800 KERNEL_DATA kernel_data: [AtomicU8; KERNEL_DATA_SIZE],
 }
@@ -157,14 +157,17 @@ pub const LAYOUT: u64 = {
     hash_page(hash_line(hash))
 };
 
-/// Bits of the page's `flags`.
-pub mod flag {
-    /// `timezone` is valid.
-    pub const TIMEZONE: u32 = 1 << 0;
-    /// The kernel has set TSC_AUX on every CPU to `node << 12 | cpu`, and RDTSCP may be used to read it.
-    pub const CPU_BY_RDTSCP: u32 = 1 << 1;
-    /// The kernel has set TSC_AUX on every CPU to `node << 12 | cpu`, and RDPID may be used to read it.
-    pub const CPU_BY_RDPID: u32 = 1 << 2;
+/// How `getcpu` learns the CPU's number. TSC_AUX holds `node << 12 | cpu`, as Linux has it; the kernel sets it on every CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u32)]
+pub enum CpuNumber {
+    /// By the system call.
+    #[default]
+    SystemCall = 0,
+    /// From TSC_AUX, by RDTSCP.
+    Rdtscp = 1,
+    /// From TSC_AUX, by RDPID, where the CPU has it (CPUID leaf 7, ECX bit 22).
+    Rdpid = 2,
 }
 
 /// Offset of a line field.

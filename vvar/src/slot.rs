@@ -99,8 +99,9 @@ impl Slot {
         let nanos = u128::from(target.sec - self.sec) * u128::from(NSEC_PER_SEC) + u128::from(target.nsec);
         let ahead = (nanos << control.shift) - u128::from(self.base);
         let by_hot = ahead.div_ceil(u128::from(self.hot_mult()).max(1));
-        // The hot formula serves until the counter's high half changes or 2^shift cycles are over.
-        let hot_end = (1u128 << control.shift).min((1 << 32) - u128::from(self.start as u32));
+        // The hot formula serves until 2^shift cycles are over or, on a counter that has one, the high half changes.
+        let wrap = if control.bits > 32 { (1 << 32) - u128::from(self.start as u32) } else { u128::MAX };
+        let hot_end = (1u128 << control.shift).min(wrap);
         let delta = if by_hot < hot_end { by_hot } else { self.exact_delta_of(ahead)?.max(hot_end) };
         (delta <= u128::from(control.mask() >> 1)).then_some(delta as u64)
     }

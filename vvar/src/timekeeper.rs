@@ -167,6 +167,8 @@ pub struct State {
     epoch: u32,
     /// False until the first publish of an epoch: its lines all step.
     shown: bool,
+    /// Between suspend and resume: the clocks do not move, whatever the counter does.
+    stopped: bool,
     anchor: u64,
     monotonic: Instant,
     raw: Instant,
@@ -249,6 +251,7 @@ impl Timekeeper {
         let committed = State {
             epoch: 0,
             shown: false,
+            stopped: false,
             anchor: counter & source.mask(),
             monotonic: Instant { time: start.monotonic, rest: 0 },
             raw: Instant { time: start.raw, rest: 0 },
@@ -378,16 +381,17 @@ impl Timekeeper {
         Ok(self.advanced(counter)?.monotonic.time)
     }
 
-    /// The machine is about to sleep; `counter` is its last good value. The clocks stop here.
+    /// The machine is about to sleep; `counter` is its last good value. The clocks stop here, and until
+    /// [`Timekeeper::resume`] a publish leaves the fine ones off.
     ///
-    /// Call [`Writer::disable_counter`] first: readers must not go on by a counter that may stop, and from the next publish
-    /// the page says again what is true.
+    /// Call [`Writer::disable_counter`] first and read `counter` then: a reader of the page must not get ahead of the value
+    /// at which the clocks stop.
     ///
     /// # Errors
     ///
     /// [`Error::BeforeAnchor`].
     pub fn suspend(&mut self, counter: u64) -> Result<(), Error> {
-        let state = self.advanced(counter)?;
+        let state = State { stopped: true, ..self.advanced(counter)? };
         self.enter_epoch(state, counter);
         Ok(())
     }
@@ -399,8 +403,11 @@ impl Timekeeper {
     ///
     /// # Errors
     ///
-    /// [`Error::Time`] if a clock would go past 2^63 ns.
+    /// [`Error::NotSuspended`]; [`Error::Time`] if a clock would go past 2^63 ns.
     pub fn resume(&mut self, counter: u64, slept: Timespec) -> Result<(), Error> {
+        if !self.committed.stopped {
+            return Err(Error::NotSuspended);
+        }
         let slept = check_time(i64::try_from(slept.sec).unwrap_or(i64::MAX), slept.nsec)?;
         let slept = Shift { sec: slept.sec as i64, nsec: slept.nsec };
         let after = |offsets: Offsets| Offsets {
@@ -410,7 +417,7 @@ impl Timekeeper {
         };
         let wanted = after(self.wanted);
         self.check_offsets(&wanted)?;
-        let state = State { offsets: after(self.committed.offsets), ..self.committed };
+        let state = State { stopped: false, offsets: after(self.committed.offsets), ..self.committed };
         self.wanted = wanted;
         self.enter_epoch(state, counter);
         Ok(())
@@ -443,6 +450,9 @@ impl Timekeeper {
     /// Goes on by another counter, or by the same one with a better frequency: at `old` of the present one, the other stands
     /// at `new`. With the next publish all lines change together.
     ///
+    /// Call [`Writer::disable_counter`] first and read the counters then: a reader of the page that went on by the old rate
+    /// past `old` would be ahead of the clocks. Afterwards [`Writer::enable_counter`] and a publish.
+    ///
     /// # Errors
     ///
     /// [`Error::Frequency`], [`Error::Width`], [`Error::Skew`] of the new counter; [`Error::BeforeAnchor`].
@@ -472,6 +482,9 @@ impl Timekeeper {
     fn advanced(&self, counter: u64) -> Result<State, Error> {
         let mask = self.source.mask();
         let state = self.committed;
+        if state.stopped {
+            return Ok(state);
+        }
         let delta = counter.wrapping_sub(state.anchor) & mask;
         if delta > mask >> 1 {
             if state.anchor.wrapping_sub(counter) & mask <= self.source.max_skew() {
@@ -514,6 +527,7 @@ impl Timekeeper {
             return state.offsets.of(clock)?.applied(state.coarse);
         }
         let slot = self.slot(state, clock)?;
+        let counter = if state.stopped { state.anchor } else { counter };
         slot.value_at(counter & self.source.mask(), self.control(), self.source.max_skew())
             .ok_or(Error::BeforeAnchor { anchor: state.anchor, counter })
     }
@@ -535,7 +549,7 @@ impl Timekeeper {
 
     fn make_plan(&self, state: State, clocks: ClockSet, steps: ClockSet) -> Result<Plan<State>, Error> {
         let mut on = Clock::EVERY;
-        if !self.source.kind.is_counter() {
+        if !self.source.kind.is_counter() || state.stopped {
             on &= !Clock::FINE;
         }
         if state.offsets.realtime.is_none() {
@@ -571,12 +585,16 @@ const fn reciprocal(hz: u64) -> u64 {
 }
 
 impl Timekeeper {
+    /// Everything.
+    ///
+    /// Coarse clocks show what the fine ones show now, by the slot that is in the page still: its hot value can be 1 ns
+    /// behind the exact one, and who then asks for the fine clock, by whatever path, must not get less.
     fn plan_full(&self, counter: u64) -> Result<Plan<State>, Error> {
         let now = self.advanced(counter)?;
         let steps = if now.shown { now.offsets.steps_to(&self.wanted) } else { Clock::EVERY };
         let state = State {
             shown: true,
-            coarse: now.monotonic.time,
+            coarse: self.now(counter, Clock::Monotonic)?,
             offsets: self.wanted,
             slew: self.wanted_slew,
             rate: self.wanted_rate,
@@ -585,8 +603,7 @@ impl Timekeeper {
         self.make_plan(state, Clock::EVERY, steps)
     }
 
-    /// As of now by the fine clocks as the page shows them: their hot value can be 1 ns behind the exact one, and a coarse
-    /// clock must not be ahead of what its fine one shows next.
+    /// Nothing but the coarse clocks.
     fn plan_coarse(&self, counter: u64) -> Result<Plan<State>, Error> {
         let state = State { coarse: self.now(counter, Clock::Monotonic)?, ..self.committed };
         let steps = if state.shown { 0 } else { Clock::COARSE };

@@ -7,12 +7,12 @@
 //! fill the idle slot of every line
 //! read the counter: too late? plan again, at most REPLANS times, then go on and count it
 //!                                -- SlotBeforeSeq
-//! seq + 1 for the fine lines     -- FineSeqBeforeRest
+//! seq + 1 for the fine lines     -- FineBeforeCoarse
 //! seq + 1 for the coarse lines
 //! commit
-//! for each line that is off and may be on: switch it on
-//!                                -- DisableMeetsPublish
-//!     was it disabled meanwhile? off again
+//! any line off that may be on?   -- SeqBeforeOn
+//! switch it on                   -- DisableMeetsPublish
+//! was it disabled meanwhile? off again
 //! let go of the owner word; was someone refused? once more from the top
 //! ```
 //!
@@ -27,13 +27,14 @@
 //! already on.
 //!
 //! **Disabling** needs no owner word and never waits: it marks the clock in the kernel's memory, then stores the control
-//! word. A publish under way looks at the mark after each word that it switches on.
+//! word. A publish under way looks at the mark after each word that it switches on. Enabling does not take that mark from it:
+//! only a publish that begins afterwards switches the clock on.
 
 use crate::clock::{Clock, ClockSet, NSEC_PER_SEC};
 use crate::control::{Control, CounterKind};
 use crate::error::Error;
 use crate::memory::{Barrier, PageWrite};
-use crate::page::{self, flag, line, line_offset, offset};
+use crate::page::{self, line, line_offset, offset, CpuNumber};
 use crate::slot::Slot;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -127,11 +128,11 @@ pub trait Word {
     ///
     /// The value found, when it was not `from`.
     fn exchange(&self, from: u32, to: u32) -> Result<u32, u32>;
-    /// Sets bits.
+    /// Sets bits, acquire and release.
     fn set(&self, bits: u32);
-    /// Clears bits.
-    fn clear(&self, bits: u32);
-    /// Loads.
+    /// Clears bits, acquire and release; what is left.
+    fn clear(&self, bits: u32) -> u32;
+    /// Loads, relaxed.
     fn get(&self) -> u32;
 }
 
@@ -140,10 +141,10 @@ impl Word for AtomicU32 {
         self.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
     }
     fn set(&self, bits: u32) {
-        self.fetch_or(bits, Ordering::Relaxed);
+        self.fetch_or(bits, Ordering::AcqRel);
     }
-    fn clear(&self, bits: u32) {
-        self.fetch_and(!bits, Ordering::Relaxed);
+    fn clear(&self, bits: u32) -> u32 {
+        self.fetch_and(!bits, Ordering::AcqRel) & !bits
     }
     fn get(&self) -> u32 {
         self.load(Ordering::Relaxed)
@@ -155,6 +156,27 @@ mod owner {
     pub(super) const HELD: u32 = 1;
     /// Held, and someone was refused since.
     pub(super) const WANTED: u32 = 2;
+}
+
+mod disabled {
+    use crate::clock::{Clock, ClockSet};
+
+    /// How far above a clock's "disabled" bit its "was disabled during this attempt" bit stands. [`Writer::enable`] clears
+    /// the first only: an attempt that began before a clock was disabled must not switch it on, even if it has been enabled
+    /// again meanwhile, as its slot may be of a counter that is no more.
+    ///
+    /// [`Writer::enable`]: super::Writer::enable
+    const DURING: u32 = 16;
+
+    const _: () = assert!(Clock::EVERY >> DURING == 0);
+
+    /// Both bits of each clock.
+    pub(super) const fn both(clocks: ClockSet) -> u32 {
+        clocks | clocks << DURING
+    }
+
+    /// The "during this attempt" bits of all clocks.
+    pub(super) const DURING_ATTEMPT: u32 = Clock::EVERY << DURING;
 }
 
 /// Writes a page. `const`-constructible, so that it can be a `static`; every call takes `&self`.
@@ -221,21 +243,15 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
     pub fn set_timezone(&self, minutes_west: i32, dst_time: i32) {
         let word = u64::from(minutes_west as u32) | u64::from(dst_time as u32) << 32;
         self.page.store_u64(offset::TIMEZONE, word);
-        // The flag goes behind the value; a reader that misses it makes the system call.
+        // A reader that sees "known" must see a value.
         self.page.barrier(Barrier::SlotBeforeSeq);
-        self.change_flags(flag::TIMEZONE, flag::TIMEZONE);
+        self.page.store_u32(offset::TIMEZONE_KNOWN, 1);
     }
 
-    /// Says how `getcpu` may learn the CPU's number: [`flag::CPU_BY_RDTSCP`], [`flag::CPU_BY_RDPID`] or 0 for the system
-    /// call. Only after TSC_AUX is set on **every** CPU, and to be taken back before a CPU comes up without it.
-    pub fn set_cpu_number(&self, by: u32) {
-        let mask = flag::CPU_BY_RDTSCP | flag::CPU_BY_RDPID;
-        self.change_flags(mask, by & mask);
-    }
-
-    fn change_flags(&self, mask: u32, value: u32) {
-        let flags = self.page.load_u32(offset::FLAGS);
-        self.page.store_u32(offset::FLAGS, flags & !mask | value);
+    /// Says how `getcpu` learns the CPU's number. From TSC_AUX only after it is set on **every** CPU; to be taken back
+    /// before a CPU comes up without it, as after a suspend.
+    pub fn set_cpu_number(&self, by: CpuNumber) {
+        self.page.store_u32(offset::CPU_NUMBER, by as u32);
     }
 
     /// Publishes every clock as `planner`, usually a [`Timekeeper`](crate::Timekeeper), has it now.
@@ -299,9 +315,13 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
         scope: Scope,
         done: &mut Published,
     ) -> Result<Attempt, Error> {
+        // From here to the end of the attempt, disabling leaves a mark that enabling does not take away. What is disabled
+        // already stays off in this attempt.
+        let enabled = !self.disabled.clear(disabled::DURING_ATTEMPT);
         let mut replans = 0;
         let plan = loop {
-            let plan = planner.plan(counter(), scope)?;
+            let mut plan = planner.plan(counter(), scope)?;
+            plan.on &= enabled;
             self.switch_off_changing(&plan);
             self.page.barrier(Barrier::SeqBeforeReuse);
             self.fill_idle_slots(&plan);
@@ -319,7 +339,7 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
         };
         self.page.barrier(Barrier::SlotBeforeSeq);
         self.advance_seq(plan.clocks & Clock::FINE);
-        self.page.barrier(Barrier::FineSeqBeforeRest);
+        self.page.barrier(Barrier::FineBeforeCoarse);
         self.advance_seq(plan.clocks & Clock::COARSE);
         if !planner.commit(&plan) {
             return Ok(Attempt::Stale);
@@ -352,13 +372,18 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
     }
 
     fn wanted_word<S>(&self, plan: &Plan<S>, clock: Clock) -> u32 {
-        if clock.bit() & plan.on & !self.disabled.get() == 0 {
+        if clock.bit() & plan.on == 0 || self.is_disabled(clock) {
             Control::OFF
         } else if clock.is_coarse() {
             Control::COARSE.word()
         } else {
             plan.fine.word()
         }
+    }
+
+    /// Disabled now, or was during this attempt.
+    fn is_disabled(&self, clock: Clock) -> bool {
+        self.disabled.get() & disabled::both(clock.bit()) != 0
     }
 
     fn switch_off_changing<S>(&self, plan: &Plan<S>) {
@@ -389,33 +414,42 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
     }
 
     fn switch_on<S>(&self, plan: &Plan<S>) {
+        let mut first = true;
         for clock in members(plan.clocks) {
             let at = line(clock.id(), line_offset::CTL);
             let word = self.wanted_word(plan, clock);
             if word == Control::OFF || self.page.load_u32(at) == word {
                 continue;
             }
+            if core::mem::take(&mut first) {
+                self.page.barrier(Barrier::SeqBeforeOn);
+            }
             self.page.store_u32(at, word);
             self.page.barrier(Barrier::DisableMeetsPublish);
-            if self.disabled.get() & clock.bit() != 0 {
+            if self.is_disabled(clock) {
                 self.page.store_u32(at, Control::OFF);
             }
         }
     }
 
     /// Switches clocks off: from now on their readers make the system call. From any context, at any time, never refused;
-    /// a publish does not switch them on again before [`Writer::enable`].
+    /// no publish switches them on again before [`Writer::enable`].
+    ///
+    /// A publish that is under way on another CPU, and at that moment switches a line on, takes that back a few instructions
+    /// later, when it sees the mark. Where not even those may pass (before the counter is reset), see to it that no other CPU
+    /// is publishing: in a suspend path the others are down by then.
     pub fn disable(&self, clocks: ClockSet) {
-        self.disabled.set(clocks);
+        let clocks = clocks & Clock::EVERY;
+        self.disabled.set(disabled::both(clocks));
         self.page.barrier(Barrier::DisableMeetsPublish);
         for clock in members(clocks) {
             self.page.store_u32(line(clock.id(), line_offset::CTL), Control::OFF);
         }
     }
 
-    /// Lets the next publish switch clocks on again.
+    /// Lets the next publish switch clocks on again; not one that is under way.
     pub fn enable(&self, clocks: ClockSet) {
-        self.disabled.clear(clocks);
+        self.disabled.clear(clocks & Clock::EVERY);
     }
 
     /// Switches off every clock that reads the counter: it turned out unstable, or is about to stop or to be reset.

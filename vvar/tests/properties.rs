@@ -149,7 +149,7 @@ proptest! {
                 // No clock reaches 2^63 ns.
                 let Ok(time) = kernel.clocks.now(anchor.wrapping_add(delta) & mask(source.bits), clock) else { continue };
                 for due in [nanos(time) - 1, nanos(time), nanos(time) + 1] {
-                    if due < 0 || due >= 1 << 63 {
+                    if !(0..1 << 63).contains(&due) {
                         continue;
                     }
                     let Ok(found) = kernel.clocks.counter_at(clock, timespec(due)) else {

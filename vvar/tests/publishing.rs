@@ -9,12 +9,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use vvar::counter::WarpTest;
-use vvar::page::{flag, identify, line_offset, offset, ABI, LAYOUT, MAGIC};
+use vvar::page::{identify, line_offset, offset, CpuNumber, ABI, LAYOUT, MAGIC};
 use vvar::rate::MAX_SLEW_PPB;
 use vvar::writer::{Counts, LATE_NANOS, REPEATS, REPLANS};
 use vvar::{
-    read, Clock, ClockSet, CounterKind, Error, Page, PageRead, PageWrite, Published, RawPage, Source, Start, Timekeeper,
-    Writer,
+    read, Clock, ClockSet, CounterKind, Error, Page, PageRead, PageWrite, Published, RawPage, Source, Start,
+    Timekeeper, Writer,
 };
 
 /// Where the counter stands at boot.
@@ -103,7 +103,7 @@ fn every_memory_gets_the_same_page() {
         clocks.describe(&writer);
         writer.set_resolution(1, 4_000_000);
         writer.set_timezone(-120, 0);
-        writer.set_cpu_number(flag::CPU_BY_RDTSCP);
+        writer.set_cpu_number(CpuNumber::Rdtscp);
         quietly(writer.publish(|| BOOT + 1, &mut clocks));
         clocks.slew(MAX_SLEW_PPB).expect("in range");
         clocks.insert_leap_second(BOOT + TICK).expect("in range");
@@ -118,7 +118,8 @@ fn every_memory_gets_the_same_page() {
     let expected = run(page());
     assert!(run(Page::new()) == expected, "a page by value");
     assert!(run(Frame::zeroed()) == expected, "a frame");
-    assert!(run(&Frame::zeroed()) == expected, "a borrowed frame");
+    let frame = Frame::zeroed();
+    assert!(run(&frame) == expected && bytes(&frame) == expected, "a borrowed frame");
     let place = Box::new(Page::new());
     let address = std::ptr::from_ref(&*place).cast_mut().cast::<u8>();
     // SAFETY: a Page is aligned and 4096 bytes; it outlives the call, and nothing else uses it meanwhile.
@@ -341,7 +342,8 @@ fn publish_within_a_publish_is_refused_and_not_lost() {
             if reads == at {
                 machine.clocks.borrow_mut().set_realtime(machine.counter.get(), 5, 0).expect("in range");
                 assert_eq!(machine.publish(), Err(Error::Busy));
-                let coarse = machine.writer.publish_coarse(|| unreachable!("refused before"), &mut Locked(machine.clocks));
+                let coarse =
+                    machine.writer.publish_coarse(|| unreachable!("refused before"), &mut Locked(machine.clocks));
                 assert_eq!(coarse, Err(Error::Busy));
                 refused += 2;
             }
@@ -432,7 +434,11 @@ fn publish_within_a_publish_at_every_store_is_not_lost() {
             break;
         }
         assert_eq!(done, Published { repeated: 1, ..Published::default() }, "store {at}");
-        assert_eq!(machine.page_time(Clock::Realtime), Some(i128::from(DAY) * SECOND + SECOND / 10 + 110), "store {at}");
+        assert_eq!(
+            machine.page_time(Clock::Realtime),
+            Some(i128::from(DAY) * SECOND + SECOND / 10 + 110),
+            "store {at}"
+        );
         machine.assert_all_on();
         machine.pass(TSC.frequency);
         machine.assert_all_on();
@@ -440,7 +446,9 @@ fn publish_within_a_publish_at_every_store_is_not_lost() {
 }
 
 /// The counter jumps before each store of a publish in turn, and whoever saw that does what the guide says. From then on no
-/// reader may be given a time that an old slot and the new counter make.
+/// reader may be given a time that an old slot and the new counter make. (The store that the interrupt comes before is made
+/// all the same. Should it switch a line on, the very next one switches it off: a moment after a jump that nobody could
+/// foresee either.)
 #[test]
 fn jump_of_the_counter_within_a_publish_shows_no_wrong_time() {
     // It starts again, and it leaps an hour.
@@ -453,7 +461,10 @@ fn jump_of_the_counter_within_a_publish_shows_no_wrong_time() {
                 for clock in FINE {
                     let expected = machine.clocks.borrow().now(machine.counter.get(), clock).map(nanos);
                     let time = machine.page_time(clock);
-                    assert!(time.is_none_or(|time| Ok(time) == expected), "{clock:?} {place}: {time:?}, not {expected:?}");
+                    assert!(
+                        time.is_none_or(|time| Ok(time) == expected),
+                        "{clock:?} {place}: {time:?}, not {expected:?}"
+                    );
                     assert!(
                         expected.is_ok_and(|time| time % SECOND - SECOND / 10 <= 10),
                         "{clock:?} has jumped to {expected:?}"
@@ -470,7 +481,7 @@ fn jump_of_the_counter_within_a_publish_shows_no_wrong_time() {
                     machine.writer.enable_counter();
                     assert_eq!(machine.publish(), Err(Error::Busy));
                     seen.set(true);
-                } else if seen.get() {
+                } else if seen.get() && store > at + 1 {
                     check(&format!("before store {store}, after a jump before store {at}"));
                 }
             });
@@ -534,11 +545,11 @@ fn clock_that_is_disabled_from_the_counter_read_stays_off() {
 
 /// Taking back how the CPU's number is read, while another CPU sets the timezone.
 #[test]
-fn changes_of_two_flags_at_once_are_both_kept() {
-    for by in [0, flag::CPU_BY_RDPID] {
+fn timezone_and_cpu_number_do_not_undo_each_other() {
+    for by in [CpuNumber::SystemCall, CpuNumber::Rdpid] {
         for at in 0..2 {
             let machine = Machine::boot();
-            machine.writer.set_cpu_number(flag::CPU_BY_RDTSCP);
+            machine.writer.set_cpu_number(CpuNumber::Rdtscp);
             machine.memory.at_stores(move |store| {
                 if store == at {
                     machine.writer.set_cpu_number(by);
@@ -546,10 +557,20 @@ fn changes_of_two_flags_at_once_are_both_kept() {
             });
             machine.writer.set_timezone(-60, 0);
             machine.memory.quiet();
-            let flags = machine.page.load_u32(offset::FLAGS);
-            assert_eq!(flags, flag::TIMEZONE | by, "set_cpu_number before store {at} of set_timezone");
+            assert_eq!(machine.page.cpu_number.load(Relaxed), by as u32, "set before store {at} of set_timezone");
+            assert_eq!(machine.page.timezone_known.load(Relaxed), 1);
         }
     }
+}
+
+/// Who sees that the timezone is known sees it.
+#[test]
+fn timezone_is_there_before_it_is_known() {
+    let machine = Machine::boot();
+    machine.memory.at_stores(move |_| assert_eq!(machine.page.timezone_known.load(Relaxed), 0));
+    machine.writer.set_timezone(-60, 0);
+    assert_eq!(machine.memory.quiet(), 2);
+    assert_eq!(machine.page.timezone.load(Relaxed) as u32 as i32, -60);
 }
 
 // Readers in the middle of a publish.

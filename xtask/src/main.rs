@@ -9,6 +9,7 @@ mod demo;
 mod host_vdso;
 mod inspect;
 mod run;
+mod test;
 
 /// The commands of the vDSO project.
 #[derive(Debug, Parser)]
@@ -24,6 +25,8 @@ enum Command {
     Inspect(inspect::Options),
     Run(run::Options),
     Demo(demo::Options),
+    /// Runs every check of the project, and lists what was skipped and which package brings it.
+    Test,
     #[command(name = compare::COMMAND, hide = true)]
     CompareCalls,
 }
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Command::Inspect(options) => inspect::run(&options),
         Command::Run(options) => return run::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Test => test::run(),
         Command::CompareCalls => compare::run(),
     };
     match outcome {

@@ -181,9 +181,7 @@ fn sections(corpus: &mut Corpus) {
     });
     corpus.built("a writable static", &[WritableSection], "(.data)", {
         let text = "    .text : { *(.text .text.*) } :text";
-        let fixture =
-            Fixture::good().behind(".data\n.quad 1").script(text, &format!("{text}\n.data : {{ *(.data) }} :text"));
-        fixture
+        Fixture::good().behind(".data\n.quad 1").script(text, &format!("{text}\n.data : {{ *(.data) }} :text"))
     });
     corpus.built("an offset table", &[GotPlt], "(.plt.sec)", Fixture::good().script("    .rodata :", "    .plt.sec :"));
     corpus.patched("a section of relocations", &[Relocation], "(.rodata)", |image| {
@@ -256,9 +254,9 @@ fn tables(corpus: &mut Corpus) {
         let table = patch::section_bytes(image, ".hash");
         let (buckets, chains) = (image[table] as usize, image[table + 4] as usize);
         let first = table + 8 + 4 * buckets;
-        let last = patch::symbol_index(image, "time") as u32;
         for index in 1..chains {
-            write(image, first + 4 * index, &(if index as u32 == last { 1 } else { index as u32 }).to_le_bytes());
+            // Each symbol is its own successor, so a look-up ends only if it counts its steps.
+            write(image, first + 4 * index, &(index as u32).to_le_bytes());
         }
     });
     corpus.patched("DT_HASH out of the file", &[SysvHash, SectionHeaders], ".hash", |image| {

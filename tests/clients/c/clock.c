@@ -238,6 +238,12 @@ static void check(unsigned long reads, ns_t tolerance)
 	check_getcpu();
 }
 
+/*
+ * A read of a clock that needs no counter takes some 3 ns. To meet several publishes of the page, of which there is one a
+ * tick, such a clock is read this many times more often.
+ */
+enum { COARSE_READS = 20 };
+
 /* Without raw calls all that can be said is that a clock runs, and not backwards. */
 static void count_source(const char *name, ns_t (*source)(clockid_t), clockid_t id, bool settable, unsigned long reads)
 {
@@ -288,11 +294,12 @@ static void count_getcpu(unsigned long reads)
 static void count(unsigned long reads)
 {
 	for (size_t i = 0; i < CLOCKS; i++) {
+		unsigned long times = clocks[i].kind == COARSE ? COARSE_READS : 1;
 		if (clocks[i].kind != CPU_TIME)
-			count_source(clocks[i].name, libc_clock, clocks[i].id, clocks[i].settable, reads);
+			count_source(clocks[i].name, libc_clock, clocks[i].id, clocks[i].settable, times * reads);
 	}
 	count_source("gettimeofday", libc_gettimeofday, 0, true, reads);
-	count_source("time", libc_time, 0, true, reads);
+	count_source("time", libc_time, 0, true, COARSE_READS * reads);
 	count_resolutions(reads);
 	count_getcpu(reads);
 }

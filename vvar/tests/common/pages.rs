@@ -14,11 +14,14 @@ pub(crate) fn bytes(page: &impl PageRead) -> Vec<u32> {
     (0..SIZE).step_by(4).map(|at| page.load_u32(at)).collect()
 }
 
+/// What comes in before a store, given the count of stores so far.
+type Handler = Box<dyn FnMut(usize)>;
+
 /// Runs code before each store: what an interrupt, or another CPU, may do there.
 pub(crate) struct Interrupted {
     page: &'static Page,
     stores: Cell<usize>,
-    handler: RefCell<Option<Box<dyn FnMut(usize)>>>,
+    handler: RefCell<Option<Handler>>,
 }
 
 impl Interrupted {

@@ -4,7 +4,7 @@ use nix::libc;
 use nix::time::{clock_getres, clock_gettime, ClockId};
 use std::arch::x86_64::{__cpuid, __rdtscp};
 use vvar::arch::Tsc;
-use vvar::page::flag;
+use vvar::page::CpuNumber;
 use vvar::{Clock, Counter};
 
 /// Why programs cannot count by the TSC as the host does; `None` if they can.
@@ -106,15 +106,15 @@ pub(super) fn timezone() -> nix::Result<(i32, i32)> {
     Ok((zone[0], zone[1]))
 }
 
-/// By which instructions programs may read the CPU's number, as [`flag`]s: none, unless TSC_AUX holds it on every CPU
-/// that the runner may use. A thread of its own visits them.
-pub(super) fn cpu_number() -> u32 {
+/// How programs may read the CPU's number: from TSC_AUX only if it holds it on every CPU that the runner may use. A thread
+/// of its own visits them.
+pub(super) fn cpu_number() -> CpuNumber {
     let agrees = std::thread::scope(|scope| scope.spawn(tsc_aux_is_cpu_number).join()).unwrap_or(false);
     if !agrees {
-        return 0;
+        return CpuNumber::SystemCall;
     }
     let has_rdpid = __cpuid(0).eax >= 7 && __cpuid(7).ecx >> 22 & 1 == 1;
-    flag::CPU_BY_RDTSCP | if has_rdpid { flag::CPU_BY_RDPID } else { 0 }
+    if has_rdpid { CpuNumber::Rdpid } else { CpuNumber::Rdtscp }
 }
 
 fn tsc_aux_is_cpu_number() -> bool {

@@ -97,14 +97,6 @@ impl Signals {
         // SAFETY: the codes up to zero are those of kill, sigqueue, timers and the like, which set a sender or leave 0.
         Received::Process(signal, Pid::from_raw(unsafe { info.si_pid() }))
     }
-
-    /// Takes the signal, if one is pending, by which the runner's process group was told to stop.
-    pub(super) fn take_stop(&self) -> Option<Signal> {
-        let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        let stops = SigSet::from_iter(STOPS);
-        // SAFETY: the set and the time live across the call; a null info means that none is wanted.
-        as_stop(unsafe { libc::sigtimedwait(stops.as_ref(), std::ptr::null_mut(), &at_once) })
-    }
 }
 
 /// Passes a signal on to a child that was not waited for yet (so that the number is still its own).

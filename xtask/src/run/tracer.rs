@@ -47,13 +47,14 @@ pub(super) struct Outcome {
 
 /// Follows `program`, a child that was seized and is about to execute, to the end of it and of all its children.
 pub(super) fn follow(program: Pid, shared: &Shared, signals: &Signals, wishes: Wishes) -> anyhow::Result<Outcome> {
-    let mut tracer = Tracer::new(program, shared, signals, wishes);
+    let mut tracer = Tracer::new(program, shared, wishes);
     loop {
         match ptrace::poll().context("waiting for the program")? {
             Poll::Event(pid, event) => tracer.on_event(pid, event).context("following the program")?,
             Poll::NobodyLeft => break,
             Poll::Nothing => {
-                if tracer.on_signal(signals.next().context("waiting for signals")?).is_break() {
+                let received = signals.next().context("waiting for signals")?;
+                if tracer.on_signal(received).context("passing a signal on")?.is_break() {
                     break;
                 }
             }
@@ -66,12 +67,13 @@ pub(super) fn follow(program: Pid, shared: &Shared, signals: &Signals, wishes: W
 struct Tracer<'a> {
     program: Pid,
     shared: &'a Shared,
-    signals: &'a Signals,
     wishes: Wishes,
     end: Option<End>,
     executed: bool,
     detached: bool,
     clock_calls: u64,
+    /// The program is stopped.
+    stopped: bool,
     /// The runner's process group was told to stop, by this signal; it does so once the program has stopped.
     stop: Option<Signal>,
     /// Notices that were given, so that each is given once.
@@ -79,16 +81,16 @@ struct Tracer<'a> {
 }
 
 impl<'a> Tracer<'a> {
-    fn new(program: Pid, shared: &'a Shared, signals: &'a Signals, wishes: Wishes) -> Self {
+    fn new(program: Pid, shared: &'a Shared, wishes: Wishes) -> Self {
         Tracer {
             program,
             shared,
-            signals,
             wishes,
             end: None,
             executed: false,
             detached: false,
             clock_calls: 0,
+            stopped: false,
             stop: None,
             told: HashSet::new(),
         }
@@ -99,12 +101,13 @@ impl<'a> Tracer<'a> {
             Event::Exited(status) => self.on_end(pid, End::Exited(status)),
             Event::Killed(signal) => self.on_end(pid, End::Killed(signal)),
             // Not a signal about to be delivered, but the stop of a child that is no longer followed.
-            Event::Signal(_) if self.detached => self.stop_with(pid),
+            Event::Signal(_) if self.detached => self.on_stop(pid),
             Event::Signal(signal) => self.resume(pid, signal),
-            Event::GroupStop(_) => ptrace::listen(pid).and_then(|()| self.stop_with(pid)),
+            Event::GroupStop(_) => ptrace::listen(pid).and_then(|()| self.on_stop(pid)),
             Event::Syscall => self.on_syscall(pid).and_then(|()| self.resume(pid, 0)),
             Event::Exec => self.on_exec(pid),
-            Event::Trap | Event::Fork => self.resume(pid, 0),
+            Event::Trap => self.on_trap(pid),
+            Event::Fork => self.resume(pid, 0),
         };
         match done {
             // It is being killed; its end is reported in its turn.
@@ -129,14 +132,25 @@ impl<'a> Tracer<'a> {
         Ok(())
     }
 
-    /// The terminal stopped the program: the shell waits for the runner to stop.
-    fn stop_with(&mut self, pid: Pid) -> Result<(), Errno> {
+    fn on_stop(&mut self, pid: Pid) -> Result<(), Errno> {
         if pid != self.program {
             return Ok(());
         }
-        // The runner's signal may have been taken already, or wait behind the event.
-        let pending = self.signals.take_stop();
-        pending.or(self.stop.take()).map_or(Ok(()), signals::stop_self)
+        self.stopped = true;
+        self.stop_with_program()
+    }
+
+    fn on_trap(&mut self, pid: Pid) -> Result<(), Errno> {
+        if pid == self.program {
+            (self.stopped, self.stop) = (false, None);
+        }
+        self.resume(pid, 0)
+    }
+
+    /// Where the terminal stopped the program, the shell waits for the runner to stop.
+    fn stop_with_program(&mut self) -> Result<(), Errno> {
+        let stop = self.stop.take_if(|_| self.stopped);
+        stop.map_or(Ok(()), signals::stop_self)
     }
 
     fn on_exec(&mut self, pid: Pid) -> Result<(), Errno> {
@@ -177,24 +191,31 @@ impl<'a> Tracer<'a> {
     }
 
     /// Passes a signal on; breaks if the runner is to end.
-    fn on_signal(&mut self, received: Received) -> ControlFlow<()> {
+    fn on_signal(&mut self, received: Received) -> Result<ControlFlow<()>, Errno> {
         let signal = match received {
-            Received::Child => return ControlFlow::Continue(()),
+            Received::Child => return Ok(ControlFlow::Continue(())),
             Received::Group(signal) | Received::Process(signal, _) => signal,
         };
-        if let Some(stop) = signals::as_stop(signal) {
-            self.stop = Some(stop);
-        }
         if self.end.is_some() {
             // Only children of the program are left, which nobody waits for but the runner.
             if [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM].contains(&signal) {
                 self.end = Some(End::Killed(signal));
-                return ControlFlow::Break(());
+                return Ok(ControlFlow::Break(()));
             }
-        } else if matches!(received, Received::Process(_, sender) if !is_followed(sender)) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let for_runner_alone = matches!(received, Received::Process(_, sender) if !is_followed(sender));
+        // A shell continues the whole process group. The program need not be told twice.
+        let is_told = signal == libc::SIGCONT && !self.stopped;
+        if for_runner_alone && !is_told {
             signals::send(self.program, signal);
         }
-        ControlFlow::Continue(())
+        // The program's own stop may be yet to come, or have come already.
+        if let Some(stop) = signals::as_stop(signal) {
+            self.stop = Some(stop);
+            self.stop_with_program()?;
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }
 
