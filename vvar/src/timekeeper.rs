@@ -600,7 +600,9 @@ impl Timekeeper {
             rate: self.wanted_rate,
             ..now
         };
-        self.make_plan(state, Clock::EVERY, steps)
+        let plan = self.make_plan(state, Clock::EVERY, steps)?;
+        // While the clocks stand still their anchor is in the past; the publish is made now all the same.
+        Ok(if state.stopped { Plan { anchor: counter & self.source.mask(), ..plan } } else { plan })
     }
 
     /// Nothing but the coarse clocks.
