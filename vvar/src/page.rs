@@ -20,8 +20,6 @@
 //! A loader that wants to say so beforehand compares [`ABI`] and [`LAYOUT`] with the note in the image, or calls
 //! [`identify`](crate::identify).
 
-use crate::error::Error;
-use crate::memory::PageRead;
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicU8};
 
@@ -196,19 +194,5 @@ impl Page {
 impl Default for Page {
     fn default() -> Self {
         Page::new()
-    }
-}
-
-/// Checks that the memory holds a page of this layout.
-///
-/// # Errors
-///
-/// [`Error::ForeignPage`] with what it holds instead.
-pub fn identify<P: PageRead>(page: &P) -> Result<(), Error> {
-    let (abi, layout) = (page.load_u32(offset::ABI), page.load_u64(offset::LAYOUT));
-    if page.load_u32(offset::MAGIC) == MAGIC && abi == ABI && layout == LAYOUT {
-        Ok(())
-    } else {
-        Err(Error::ForeignPage { abi, layout })
     }
 }

@@ -1,8 +1,8 @@
 //! From a frequency to `mult` and `shift`.
 
 use crate::clock::NSEC_PER_SEC;
+use crate::control::HOT_SHIFT;
 use crate::error::Error;
-use crate::slot::HOT_SHIFT;
 
 /// The slowest counter in Hz.
 pub const MIN_FREQUENCY: u64 = 1_000_000;

@@ -38,11 +38,12 @@
 //! 2 ns at worst, and none while the rate stays. A skew that the kernel admits between the CPUs' counters adds to it.
 
 use crate::clock::{Clock, Timespec, NSEC_PER_SEC};
-use crate::control::{Control, CounterKind};
+use crate::control::{Control, CounterKind, HOT_SHIFT};
 use crate::counter::Counter;
+use crate::error::Error;
 use crate::memory::{Barrier, PageRead};
-use crate::page::{line, line_offset, offset};
-use crate::slot::{Slot, HOT_SHIFT};
+use crate::page::{self, line, line_offset, offset};
+use crate::slot::Slot;
 
 /// How often the slow path looks at a line before it gives up. A turn fails only if a publish ends within it.
 pub const TRIES: usize = 4;
@@ -55,6 +56,20 @@ pub struct Unavailable;
 impl core::fmt::Display for Unavailable {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("the page does not hold this clock now: ask the kernel")
+    }
+}
+
+/// Checks that the memory holds a page of this layout.
+///
+/// # Errors
+///
+/// [`Error::ForeignPage`] with what it holds instead.
+pub fn identify<P: PageRead>(memory: &P) -> Result<(), Error> {
+    let (abi, layout) = (memory.load_u32(offset::ABI), memory.load_u64(offset::LAYOUT));
+    if memory.load_u32(offset::MAGIC) == page::MAGIC && abi == page::ABI && layout == page::LAYOUT {
+        Ok(())
+    } else {
+        Err(Error::ForeignPage { abi, layout })
     }
 }
 

@@ -7,13 +7,10 @@
 //! whichever path of the reader, or the timekeeper, computes it.
 
 use crate::clock::{Timespec, NSEC_PER_SEC};
-use crate::control::Control;
+use crate::control::{Control, HOT_SHIFT};
 use crate::memory::{PageRead, PageWrite};
 use crate::page::{extension, line, line_offset};
 use crate::rate::Rate;
-
-/// The shift that the hot path has compiled in. It is also the largest: 32 bits of a count times 2^-32 ns stay below 1 ns.
-pub const HOT_SHIFT: u32 = 32;
 
 /// The part of `mult` that the hot formula takes.
 const HOT_MULT: u64 = 0xffff_ffff_0000_0000;

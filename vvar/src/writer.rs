@@ -224,7 +224,7 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
     /// [`Error::ForeignPage`] if the memory holds a page of another layout.
     pub fn init(&self) -> Result<(), Error> {
         if self.page.load_u32(offset::MAGIC) != 0 {
-            page::identify(&self.page)?;
+            crate::reader::identify(&self.page)?;
         }
         self.page.store_u32(offset::ABI, page::ABI);
         self.page.store_u64(offset::LAYOUT, page::LAYOUT);

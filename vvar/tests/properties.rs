@@ -142,9 +142,12 @@ proptest! {
         let at = |clock, delta: u64| {
             nanos(kernel.clocks.now(anchor.wrapping_add(delta) & mask(source.bits), clock).expect("in range"))
         };
-        for (magnitude, low) in ahead {
+        let anywhere = ahead.into_iter().map(|(magnitude, low)| 1 << magnitude | low & ((1 << magnitude) - 1));
+        // Where the hot formula ends: the high half changes, or 2^shift cycles are over.
+        let ends = (20..=33).map(|shift| 1 << shift).chain([(1 << 32) - u64::from(anchor as u32)]);
+        for delta in anywhere.chain(ends) {
             // Up to 2^62 cycles; those that lie beyond half the range are brought back into it.
-            let delta = (1 << magnitude | low & ((1 << magnitude) - 1)) & (mask(source.bits) >> 1);
+            let delta = delta & (mask(source.bits) >> 1);
             for clock in FINE {
                 // No clock reaches 2^63 ns.
                 let Ok(time) = kernel.clocks.now(anchor.wrapping_add(delta) & mask(source.bits), clock) else { continue };
@@ -282,6 +285,13 @@ impl Life {
                 kernel.resume(random.next(), i128::from(random.below(10_000_000_000)));
             }
             45 => kernel.discontinuity(random.next()),
+            46 => {
+                // The same counter, measured again: by up to 100 ppm.
+                let source = *kernel.clocks.source();
+                let frequency = source.frequency + random.below(source.frequency / 5000) - source.frequency / 10_000;
+                let source = Source { frequency: frequency.clamp(MIN_FREQUENCY, MAX_FREQUENCY), ..source };
+                kernel.change_counter(source, kernel.counter);
+            }
             _ => {}
         }
     }

@@ -9,9 +9,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use vvar::counter::WarpTest;
-use vvar::page::{identify, line_offset, offset, CpuNumber, ABI, LAYOUT, MAGIC};
+use vvar::page::{line_offset, offset, CpuNumber, ABI, LAYOUT, MAGIC};
 use vvar::rate::MAX_SLEW_PPB;
-use vvar::writer::{Counts, LATE_NANOS, REPEATS, REPLANS};
+use vvar::reader::identify;
+use vvar::reader::identify;
+use vvar::writer::{Counts, Plan, Planner, Scope, LATE_NANOS, REPEATS, REPLANS};
 use vvar::{
     read, Clock, ClockSet, CounterKind, Error, Page, PageRead, PageWrite, Published, RawPage, Source, Start,
     Timekeeper, Writer,
@@ -319,8 +321,11 @@ impl Machine {
 
     /// As a program has it: from the page, else by the system call.
     fn clock_gettime(self, clock: Clock) -> i128 {
-        let system_call = || self.clocks.borrow().now(self.counter.get(), clock).map(nanos);
-        self.page_time(clock).unwrap_or_else(|| system_call().expect("every clock is set"))
+        self.page_time(clock).unwrap_or_else(|| self.system_call(clock))
+    }
+
+    fn system_call(self, clock: Clock) -> i128 {
+        nanos(self.clocks.borrow().now(self.counter.get(), clock).expect("every clock is set"))
     }
 
     fn assert_all_on(self) {
@@ -451,10 +456,13 @@ fn publish_within_a_publish_at_every_store_is_not_lost() {
 /// foresee either.)
 #[test]
 fn jump_of_the_counter_within_a_publish_shows_no_wrong_time() {
-    // It starts again, and it leaps an hour.
-    for to in [17, BOOT + 3_600 * TSC.frequency] {
+    // It starts again, or it leaps an hour; it was disabled after the jump, or before the publish already.
+    for (to, early) in [(17, false), (BOOT + 3_600 * TSC.frequency, false), (BOOT + 3_600 * TSC.frequency, true)] {
         for at in 0.. {
             let machine = Machine::boot();
+            if early {
+                machine.writer.disable_counter();
+            }
             machine.pass(TICK);
             machine.clocks.borrow_mut().step_realtime(machine.counter.get(), 10).expect("in range");
             let check = move |place: &str| {
@@ -475,7 +483,9 @@ fn jump_of_the_counter_within_a_publish_shows_no_wrong_time() {
             let seen = jumped.clone();
             machine.memory.at_stores(move |store| {
                 if store == at {
-                    machine.writer.disable_counter();
+                    if !early {
+                        machine.writer.disable_counter();
+                    }
                     let old = machine.counter.replace(to);
                     machine.clocks.borrow_mut().counter_discontinuity(old, to).expect("the counter was good");
                     machine.writer.enable_counter();
@@ -496,6 +506,46 @@ fn jump_of_the_counter_within_a_publish_shows_no_wrong_time() {
             machine.assert_all_on();
         }
     }
+}
+
+/// A planner after whose commits an interrupt comes.
+struct ThenInterrupted<F>(Locked, F);
+
+impl<F: FnMut()> Planner for ThenInterrupted<F> {
+    type State = <Locked as Planner>::State;
+    fn plan(&mut self, counter: u64, scope: Scope) -> Result<Plan<Self::State>, Error> {
+        self.0.plan(counter, scope)
+    }
+    fn commit(&mut self, plan: &Plan<Self::State>) -> bool {
+        let fits = self.0.commit(plan);
+        self.1();
+        fits
+    }
+}
+
+/// The counter was disabled, a publish went on without it, and between its commit and its end a jump is reported and the
+/// counter enabled: that publish knows nothing of the jump, so the next one has to switch the clocks on.
+#[test]
+fn counter_enabled_within_a_publish_waits_for_the_next() {
+    let machine = Machine::boot();
+    machine.writer.disable_counter();
+    machine.pass(TICK);
+    let mut first = true;
+    let jump = || {
+        if std::mem::take(&mut first) {
+            let old = machine.counter.replace(BOOT + 3_600 * TSC.frequency);
+            let reported = machine.clocks.borrow_mut().counter_discontinuity(old, machine.counter.get());
+            reported.expect("the counter was good");
+            machine.writer.enable_counter();
+        }
+    };
+    let planner = &mut ThenInterrupted(Locked(machine.clocks), jump);
+    quietly(machine.writer.publish(|| machine.counter.get(), planner));
+    for clock in FINE {
+        assert_eq!(machine.page_time(clock), None, "{clock:?}");
+    }
+    quietly(machine.publish());
+    machine.assert_all_on();
 }
 
 /// Clocks are disabled before each store of a publish in turn, also of one that switches lines on.
@@ -593,6 +643,10 @@ impl Observer {
     fn look(&mut self) {
         for (clock, latest) in Clock::ALL.into_iter().zip(&mut self.latest) {
             let time = self.machine.clock_gettime(clock);
+            if let (Some(time), false) = (self.machine.page_time(clock), clock.is_coarse()) {
+                let called = self.machine.system_call(clock);
+                assert!((time - called).abs() <= 1, "{clock:?}: {time} from the page, {called} by the system call");
+            }
             if time < *latest {
                 assert!(self.may_step & clock.bit() != 0, "{clock:?} goes back from {latest} to {time}");
                 // Once is the step; from then on, forward.
@@ -643,6 +697,15 @@ fn set_back(clocks: &mut Timekeeper, counter: u64) {
 
 fn insert_leap_second(clocks: &mut Timekeeper, counter: u64) {
     clocks.insert_leap_second(counter).expect("in range");
+}
+
+fn lower_tai_offset(clocks: &mut Timekeeper, _counter: u64) {
+    clocks.set_tai_offset(0).expect("in range");
+}
+
+#[test]
+fn programs_see_a_step_of_tai_once() {
+    observed_publish(lower_tai_offset, Clock::Tai.bit(), 0);
 }
 
 #[test]

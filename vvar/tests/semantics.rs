@@ -319,6 +319,10 @@ fn sleep_advances_realtime_tai_and_boottime_only() {
             kernel.suspend();
             assert_eq!(kernel.on(), [Clock::RealtimeCoarse, Clock::MonotonicCoarse]);
             kernel.resume(wakes_at, SLEPT);
+            // Until the publish, programs that make the system call are told so already.
+            for clock in FINE {
+                kernel.checked_call(clock);
+            }
         });
         kernel.tick();
         for clock in FINE {
@@ -433,32 +437,25 @@ const OTHERS: [(Source, u64); 5] = [
     (Source { kind: CounterKind::Off, ..TSC }, 0),
 ];
 
-fn change_counter(kernel: &mut Kernel, source: Source, new: u64) {
-    kernel.writer.disable_counter();
-    kernel.clocks.change_counter(kernel.counter, source, new).expect("the source is sound");
-    kernel.clocks.describe(&kernel.writer);
-    kernel.writer.enable_counter();
-}
-
 #[test]
 fn clocks_go_on_by_another_counter() {
     for (source, new) in OTHERS {
         let mut kernel = kernel();
+        // A fraction of a nanosecond is left.
+        kernel.pass(12_345_678);
         kernel.publish();
-        let before = FINE.map(|clock| kernel.clock_gettime(clock).expect("all are set"));
-        change_counter(&mut kernel, source, new);
-        let published = kernel.writer.publish(|| new, &mut kernel.clocks).expect("nobody else publishes");
-        assert!(!published.late);
-        for (clock, before) in FINE.into_iter().zip(before) {
-            let read = |counter| {
-                let time = vvar::read(kernel.page, &common::ByRdtscp(counter), clock).ok();
-                let now = kernel.clocks.now(counter, clock).expect("all are set");
-                assert_eq!(time, source.kind.is_counter().then_some(now), "{clock:?}");
-                nanos(now)
-            };
-            assert_eq!(read(new), before, "{clock:?} steps with {source:?}");
-            let later = read(new.wrapping_add(source.frequency) & mask(source.bits));
-            assert!((SECOND - 1..=SECOND).contains(&(later - before)), "{clock:?} by {source:?}: {later} ns");
+        let before = FINE.map(|clock| kernel.checked(clock));
+        kernel.change_counter(source, new);
+        let called = FINE.map(|clock| kernel.checked_call(clock));
+        assert_eq!(called, before, "{source:?}");
+        kernel.publish();
+        assert_eq!(kernel.page_time(Clock::Monotonic).is_some(), source.kind.is_counter());
+        for _ in 0..100 {
+            kernel.pass(source.frequency / 101);
+            for clock in FINE {
+                kernel.checked_call(clock);
+            }
+            kernel.publish();
         }
     }
 }
@@ -468,13 +465,15 @@ fn slew_outlives_a_change_of_counter() {
     let mut kernel = kernel();
     kernel.slew(-MAX_SLEW_PPB);
     kernel.publish();
-    change_counter(&mut kernel, Source { frequency: 1_000_000_000, ..TSC }, 0);
-    let mut read = |counter| {
-        let _ = kernel.writer.publish(|| counter, &mut kernel.clocks).expect("nobody else publishes");
-        nanos(kernel.clocks.now(counter, Clock::Monotonic).expect("always set"))
-    };
-    let start = read(0);
-    assert_eq!(read(10_000_000_000) - start, 10 * (SECOND - i128::from(MAX_SLEW_PPB)));
+    kernel.change_counter(Source { frequency: 1_000_000_000, ..TSC }, 0);
+    let start = kernel.checked_call(Clock::Monotonic);
+    for second in 1..=10 {
+        // The publish comes after a second only.
+        kernel.pass(1_000_000_000);
+        let time = kernel.checked_call(Clock::Monotonic) - start;
+        assert!((time - second * (SECOND - i128::from(MAX_SLEW_PPB))).abs() <= 1, "{time} ns in {second} s");
+        kernel.publish();
+    }
 }
 
 /// A calibration that found the TSC faster, or slower, than thought: the clocks change their rate and step nowhere.
@@ -482,20 +481,16 @@ fn slew_outlives_a_change_of_counter() {
 fn better_frequency_steps_no_clock() {
     for frequency in [TSC.frequency + TSC.frequency / 1000, TSC.frequency - TSC.frequency / 1000] {
         let mut kernel = kernel();
-        let before = kernel.clock_gettime(Clock::Monotonic).expect("always set");
-        let now = kernel.counter;
-        change_counter(&mut kernel, Source { frequency, ..TSC }, now);
-        let changed = kernel.clock_gettime(Clock::Monotonic).expect("always set");
+        let before = kernel.checked(Clock::Monotonic);
+        kernel.change_counter(Source { frequency, ..TSC }, kernel.counter);
+        let changed = kernel.checked_call(Clock::Monotonic);
         assert!((before..=before + 1).contains(&changed), "{before}, then {changed}");
         // The publish comes late. Until then programs make the system call.
-        kernel.counter += TSC.frequency / 100;
-        let shown = kernel.clock_gettime(Clock::Monotonic).expect("always set");
-        let _ = kernel.writer.publish(|| kernel.counter, &mut kernel.clocks).expect("nobody else publishes");
-        assert_eq!(kernel.on(), Clock::ALL);
-        let after = kernel.read(Clock::Monotonic);
+        kernel.pass(TSC.frequency / 100);
+        let shown = kernel.checked_call(Clock::Monotonic);
+        kernel.publish();
+        let after = kernel.checked(Clock::Monotonic);
         assert!((shown..=shown + 1).contains(&after), "{shown}, then {after}");
-        let passed = i128::from(TSC.frequency / 100) * SECOND / i128::from(frequency);
-        assert!((passed - 1..=passed + 1).contains(&(after - changed)), "at the new rate: {}", after - changed);
     }
 }
 
@@ -561,16 +556,41 @@ fn counters_wrap() {
 
 #[test]
 fn bits_above_the_width_are_not_looked_at() {
-    let source = Source { frequency: 1_000_000_000, bits: 40, ..TSC };
-    let mut kernel = Kernel::set(source, 5, DAY);
-    kernel.tick();
-    let junk = 0xabcd_ef00_0000_0000;
-    let clean = vvar::read(kernel.page, &common::ByRdtscp(kernel.counter), Clock::Monotonic);
-    assert_eq!(vvar::read(kernel.page, &common::ByRdtscp(kernel.counter | junk), Clock::Monotonic), clean);
-    assert_eq!(kernel.clocks.now(kernel.counter | junk, Clock::Monotonic).ok(), clean.ok());
-    let published = kernel.writer.publish(|| kernel.counter | junk, &mut kernel.clocks).expect("nobody else publishes");
-    assert!(!published.late);
-    assert_eq!(kernel.read(Clock::Monotonic), SECOND / 10);
+    for bits in [32, 33, 40, 63] {
+        let source = Source { bits, ..TSC };
+        let mut kernel = Kernel::set(source, 5, DAY);
+        let junk = 0xabcd_ef12_3456_789a & !mask(bits);
+        // Places enough for some at which the hot and the exact formula differ.
+        for _ in 0..1000 {
+            kernel.pass(TSC.frequency / 3001);
+            let dirty = common::ByRdtscp(kernel.counter | junk);
+            for clock in FINE {
+                let clean = kernel.page_time(clock).expect("on");
+                assert_eq!(vvar::read(kernel.page, &dirty, clock), Ok(clean), "{clock:?} by {bits} bits");
+                assert_eq!(kernel.clocks.now(dirty.0, clock), Ok(clean), "{clock:?} by {bits} bits");
+            }
+        }
+        let dirty = kernel.counter | junk;
+        assert_eq!(kernel.writer.publish(|| dirty, &mut kernel.clocks), Ok(Published::default()));
+        let passed = i128::from(kernel.passed()) * SECOND / i128::from(TSC.frequency);
+        assert_eq!(kernel.read(Clock::Monotonic), passed);
+    }
+}
+
+/// Where the product of count and rate is largest, at the frequencies at which the shift changes: it must not wrap.
+#[test]
+fn largest_count_of_the_hot_formula_does_not_wrap() {
+    for frequency in (1_000_000_000..=1_310_000_000).step_by(1_000_000).chain([MIN_FREQUENCY, 4_295_000, MAX_FREQUENCY])
+    {
+        let source = Source { frequency, ..TSC };
+        let start = Start { monotonic: Timespec { sec: 1, nsec: 999_999_999 }, ..Start::default() };
+        let mut kernel = Kernel::start(source, BOOT, start);
+        kernel.slew(MAX_SLEW_PPB);
+        kernel.publish();
+        // From an even high half to its end.
+        kernel.pass((1 << 32) - 1);
+        kernel.checked(Clock::Monotonic);
+    }
 }
 
 #[test]

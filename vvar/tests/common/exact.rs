@@ -52,6 +52,15 @@ impl Exact {
         self.shown = self.wanted;
     }
 
+    /// Goes on by a counter of `hz`. What cannot be said in its cycles, less than `1 / hz` ns, is dropped.
+    pub(crate) fn change_counter(&mut self, hz: u64) {
+        let hz = u128::from(hz);
+        for instant in [&mut self.monotonic, &mut self.raw] {
+            *instant = *instant / self.hz * hz + *instant % self.hz * hz / self.hz;
+        }
+        self.hz = hz;
+    }
+
     pub(crate) fn sleep(&mut self, nanos: i128) {
         for settings in [&mut self.shown, &mut self.wanted] {
             settings.slept += nanos;

@@ -131,6 +131,18 @@ impl Kernel {
         self.writer.enable_counter();
     }
 
+    /// Goes on by another counter, which stands at `counter`.
+    pub(crate) fn change_counter(&mut self, source: Source, counter: u64) {
+        self.writer.disable_counter();
+        self.clocks.change_counter(self.counter, source, counter).expect("the source is sound");
+        self.clocks.describe(&self.writer);
+        self.settle();
+        self.exact.change_counter(source.frequency);
+        self.bits = source.bits;
+        self.counter = counter & mask(self.bits);
+        self.writer.enable_counter();
+    }
+
     /// What a program gets from the page, after a look at every other way to the same time: both kinds of machine, the
     /// fast and the slow path, and the timekeeper. They must agree to the nanosecond.
     pub(crate) fn page_time(&self, clock: Clock) -> Option<Timespec> {
@@ -162,7 +174,15 @@ impl Kernel {
 
     /// Reads a fine clock and checks that it is within 1 ns of the exact one, and not ahead of it.
     pub(crate) fn checked(&self, clock: Clock) -> i128 {
-        let time = self.read(clock);
+        self.check(clock, self.read(clock))
+    }
+
+    /// As [`Kernel::checked`], for a clock that may be off.
+    pub(crate) fn checked_call(&self, clock: Clock) -> i128 {
+        self.check(clock, self.clock_gettime(clock).expect("the clock is set"))
+    }
+
+    fn check(&self, clock: Clock, time: i128) -> i128 {
         let exact = self.exact.at(clock, self.passed).expect("a clock that is on is set");
         assert!(
             time == exact || time == exact - 1,
