@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use vdso_tests::{clock_calls, need, run, skip};
+use vdso_tests::{clock_calls, need, need_clocks, run, skip};
 
 /// For what must happen soon: long enough for a busy machine.
 const SOON: Duration = Duration::from_secs(20);
@@ -47,8 +47,9 @@ fn probe(cc: &Path) -> &'static Path {
     })
 }
 
-/// Runs a probe; it must be content, and make no system call for a clock.
+/// Runs a probe; it must be content, and make no system call for a clock. Left early where no clock is in the page.
 fn probed(cc: &Path, what: &str) {
+    need_clocks!();
     let output = output(run(&["--count-syscalls"]).arg(probe(cc)).arg(what));
     assert!(output.status.success(), "{what}: {}", stderr(&output));
     assert_eq!(clock_calls(&output.stderr), Some(0), "{what}: {}", stderr(&output));
@@ -221,6 +222,7 @@ fn an_exec_by_another_thread_is_followed() {
 
 #[test]
 fn programs_that_a_shell_starts_are_on_the_image() {
+    need_clocks!();
     let output = output(&mut shell(&["--count-syscalls"], "date +%s; date +%s; exec date +%s"));
     assert_eq!(stdout(&output).lines().count(), 3, "{}", stderr(&output));
     assert_eq!(clock_calls(&output.stderr), Some(0), "{}", stderr(&output));
@@ -294,6 +296,14 @@ fn a_set_user_id_program_is_left_on_the_hosts_vdso() {
     assert!(notice.contains("privileged: left on the host's vDSO") && notice.contains("set-user-ID"), "{notice}");
 }
 
+#[test]
+fn a_program_under_a_filter_of_its_own_is_left_on_the_hosts_vdso() {
+    let cc = need!("cc", "gcc");
+    let output = output(run(&[]).arg(probe(&cc)).arg("filtered"));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("left on the host's vDSO: under a system-call filter"), "{}", stderr(&output));
+}
+
 // Bad input.
 
 /// Runs a program that must not start; the message and the exit status.
@@ -360,6 +370,7 @@ fn an_image_that_cannot_be_used_is_named_and_nothing_starts() {
 
 #[test]
 fn an_image_from_a_file_is_used() {
+    need_clocks!();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("vdso.so");
     let size = vdso_image::x86_64::IMAGE_SIZE;

@@ -3,15 +3,19 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -192,6 +196,21 @@ static void inherited(void) {
     CHECK(open("/dev/null", O_RDONLY) == 3);
 }
 
+/* The next program runs under a seccomp filter that ends it at prctl. */
+static void filtered(void) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+    execlp("date", "date", NULL);
+    fail("exec");
+}
+
 /* Goes on until somebody ends it. (A shell's loop would do, but for ^Z between its vfork and the exec of the child: the
  * stopped child then keeps the shell from stopping, under the runner or without it.) */
 static void ticks(void) {
@@ -211,6 +230,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(what, "exec-by-thread")) exec_by_thread(argv[0]);
     else if (!strcmp(what, "siginfo")) siginfo();
     else if (!strcmp(what, "inherited")) inherited();
+    else if (!strcmp(what, "filtered")) filtered();
     else if (!strcmp(what, "ticks")) ticks();
     else fail("no such probe");
     return 0;

@@ -40,6 +40,17 @@ macro_rules! need {
     };
 }
 
+/// An early `return` from a test that needs clocks in the page, on a machine where the runner leaves them to the system
+/// call: see [`clocks_missing`].
+#[macro_export]
+macro_rules! need_clocks {
+    () => {
+        if let Some(reason) = $crate::clocks_missing() {
+            $crate::skip!(reason);
+        }
+    };
+}
+
 /// Leaves the test, counted as skipped for the reason given. With `CI=true` the test fails.
 #[macro_export]
 macro_rules! skip {
@@ -130,6 +141,20 @@ pub fn run(options: &[&str]) -> Command {
     let mut command = Command::new(xtask());
     command.arg("run").args(options).arg("--");
     command
+}
+
+/// Why the runner leaves the clocks to the system call on this machine: its TSC is of no use, for one reason or another.
+/// `None`: it publishes them.
+pub fn clocks_missing() -> Option<&'static str> {
+    static MISSING: OnceLock<Option<String>> = OnceLock::new();
+    let missing = || {
+        let output = run(&[]).arg("true").output().expect("xtask starts");
+        let text = String::from_utf8_lossy(&output.stderr);
+        let reason =
+            text.lines().find_map(|line| line.strip_prefix("xtask run: clocks are left to the system call: "))?;
+        Some(format!("needs a machine whose clocks count by the TSC: {reason}"))
+    };
+    MISSING.get_or_init(missing).as_deref()
 }
 
 /// N of the line `clock system calls: N`, with which `run --count-syscalls` ends its standard error.

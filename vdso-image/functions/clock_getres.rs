@@ -12,25 +12,14 @@ use vvar::{Clock, PageRead};
 #[no_mangle]
 pub unsafe extern "C" fn __vdso_clock_getres(clock: i32, resolution: *mut Timespec) -> i32 {
     let bit = if (clock as u32) < 32 { 1 << clock } else { 0 };
-    let at = if bit & Clock::FINE != 0 {
-        offset::RESOLUTION_FINE
-    } else if bit & Clock::COARSE != 0 {
-        offset::RESOLUTION_COARSE
-    } else {
-        return slow(clock, resolution);
-    };
-    let nanos = page().load_u32(at);
+    let at = if bit & Clock::COARSE != 0 { offset::RESOLUTION_COARSE } else { offset::RESOLUTION_FINE };
+    let nanos = if bit & Clock::EVERY != 0 { page().load_u32(at) } else { 0 };
     if nanos == 0 {
-        return slow(clock, resolution);
+        return arch::syscall2(arch::CLOCK_GETRES, clock as isize, resolution as isize) as i32;
     }
     if !resolution.is_null() {
         // SAFETY: not null, and the caller's promise.
         unsafe { Timespec::store(resolution, vvar::Timespec { sec: 0, nsec: nanos }) };
     }
     0
-}
-
-#[cold]
-fn slow(clock: i32, resolution: *mut Timespec) -> i32 {
-    arch::syscall2(arch::CLOCK_GETRES, clock as isize, resolution as isize) as i32
 }

@@ -24,11 +24,6 @@ pub unsafe extern "C" fn __vdso_getcpu(cpu: *mut u32, node: *mut u32, unused: *m
             }
             0
         }
-        None => slow(cpu, node, unused),
+        None => arch::syscall3(arch::GETCPU, cpu as isize, node as isize, unused as isize) as i32,
     }
-}
-
-#[cold]
-fn slow(cpu: *mut u32, node: *mut u32, unused: *mut u8) -> i32 {
-    arch::syscall3(arch::GETCPU, cpu as isize, node as isize, unused as isize) as i32
 }

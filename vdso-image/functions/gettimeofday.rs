@@ -58,6 +58,7 @@ unsafe fn store(at: *mut Timeval, now: vvar::Timespec) {
 ///
 /// `zone` is valid.
 #[cold]
+#[inline(never)]
 unsafe extern "C" fn store_zone(zone: *mut Timezone) -> i32 {
     let page = page();
     let known = page.load_u32(offset::TIMEZONE_KNOWN) != 0;
@@ -86,9 +87,11 @@ unsafe extern "C" fn slow(time: *mut Timeval, zone: *mut Timezone) -> i32 {
     };
     // SAFETY: the caller's promise.
     unsafe { store(time, now) };
-    // The rest, with the time done.
-    // SAFETY: the caller's promise.
-    unsafe { __vdso_gettimeofday(core::ptr::null_mut(), zone) }
+    if zone.is_null() {
+        return 0;
+    }
+    // SAFETY: not null, and the caller's promise.
+    unsafe { store_zone(zone) }
 }
 
 /// The kernel checks the pointers.

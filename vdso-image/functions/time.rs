@@ -1,6 +1,6 @@
 //! `time(2)`.
 
-use super::{arch, page};
+use super::{arch, page, slow_time};
 use vvar::Clock;
 
 /// Whole seconds of REALTIME_COARSE, as Linux's vDSO and system call have it; also written to `at` unless that is null.
@@ -11,19 +11,35 @@ use vvar::Clock;
 #[no_mangle]
 pub unsafe extern "C" fn __vdso_time(at: *mut i64) -> i64 {
     match vvar::reader::read_coarse(&page(), Clock::RealtimeCoarse.id()) {
-        Some(now) => {
-            let sec = now.sec as i64;
-            if !at.is_null() {
-                // SAFETY: not null, and the caller's promise.
-                unsafe { at.write(sec) };
-            }
-            sec
-        }
-        None => slow(at),
+        // SAFETY: the caller's promise.
+        Some(now) => unsafe { store(at, now) },
+        // SAFETY: the caller's promise.
+        None => unsafe { slow(at) },
     }
 }
 
+/// # Safety
+///
+/// As [`__vdso_time`].
+#[inline(always)]
+unsafe fn store(at: *mut i64, now: vvar::Timespec) -> i64 {
+    let sec = now.sec as i64;
+    if !at.is_null() {
+        // SAFETY: not null, and the caller's promise.
+        unsafe { at.write(sec) };
+    }
+    sec
+}
+
+/// # Safety
+///
+/// As [`__vdso_time`].
 #[cold]
-fn slow(at: *mut i64) -> i64 {
-    arch::syscall1(arch::TIME, at as isize) as i64
+#[inline(never)]
+unsafe extern "C" fn slow(at: *mut i64) -> i64 {
+    match slow_time(Clock::RealtimeCoarse.id()) {
+        // SAFETY: the caller's promise.
+        Some(now) => unsafe { store(at, now) },
+        None => arch::syscall1(arch::TIME, at as isize) as i64,
+    }
 }

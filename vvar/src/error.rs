@@ -71,7 +71,7 @@ impl fmt::Display for Error {
         match *self {
             Error::Frequency { hz } => write!(
                 f,
-                "counter frequency {hz} Hz is outside {} to {} Hz: calibrate the counter again, or use CounterKind::Off",
+                "counter frequency {hz} Hz is outside {} to {} Hz: calibrate the counter again, or use another",
                 crate::rate::MIN_FREQUENCY,
                 crate::rate::MAX_FREQUENCY
             ),
@@ -90,7 +90,7 @@ impl fmt::Display for Error {
                 "counter {counter} is before {anchor}, where the clocks were last published: report a counter discontinuity"
             ),
             Error::Skew { cycles } => {
-                write!(f, "skew of {cycles} cycles between CPUs is too much for a clock: use CounterKind::Off")
+                write!(f, "skew of {cycles} cycles between CPUs is too much for a clock: use another counter")
             }
             Error::NotSet => f.write_str("the time of day was never set"),
             Error::NotSuspended => f.write_str("resume without suspend: call suspend before the counter stops"),

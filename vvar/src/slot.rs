@@ -52,9 +52,10 @@ impl Slot {
         self.base.wrapping_sub((self.start as u32 as u64).wrapping_mul(self.hot_mult() as u64))
     }
 
-    /// Whether the hot formula gives the value at `counter`, which lies `delta` cycles after the start.
-    const fn is_hot_at(self, counter: u64, delta: u64, shift: u32) -> bool {
-        (counter ^ self.start) >> 32 == 0 && delta >> shift == 0
+    /// Whether the hot formula gives the value `delta` cycles after the start: as long as the low half of the count does not
+    /// wrap, which is all that the fast path looks at, and for no more than 2^shift cycles.
+    const fn is_hot_at(self, delta: u64, shift: u32) -> bool {
+        ((self.start as u32 as u64 + delta) >> 32) | (delta >> shift) == 0
     }
 
     /// The time at `counter`, or `None` if the counter stands before the start by more than `max_skew` cycles: it was reset,
@@ -74,7 +75,7 @@ impl Slot {
             Err(_) => return None,
         };
         // The hot formula is the exact one without the extension.
-        let mult = if self.is_hot_at(counter, delta, control.shift) { self.mult & HOT_MULT } else { self.mult };
+        let mult = if self.is_hot_at(delta, control.shift) { self.mult & HOT_MULT } else { self.mult };
         // delta < 2^63, mult < 2^64 and base < 2^62: below 2^128.
         let product = u128::from(delta) * u128::from(mult) + (u128::from(self.base) << 32);
         // product >> (shift + 32), where shift is at most 32 and 2^64 ns are 584 years: cheaper than a shift of 128 bits.
@@ -96,9 +97,8 @@ impl Slot {
         let nanos = u128::from(target.sec - self.sec) * u128::from(NSEC_PER_SEC) + u128::from(target.nsec);
         let ahead = (nanos << control.shift) - u128::from(self.base);
         let by_hot = ahead.div_ceil(u128::from(self.hot_mult()).max(1));
-        // The hot formula serves until 2^shift cycles are over or, on a counter that has one, the high half changes.
-        let wrap = if control.bits > 32 { (1 << 32) - u128::from(self.start as u32) } else { u128::MAX };
-        let hot_end = (1u128 << control.shift).min(wrap);
+        // See `is_hot_at`.
+        let hot_end = (1u128 << control.shift).min((1 << 32) - u128::from(self.start as u32));
         let delta = if by_hot < hot_end { by_hot } else { self.exact_delta_of(ahead)?.max(hot_end) };
         (delta <= u128::from(control.mask() >> 1)).then_some(delta as u64)
     }

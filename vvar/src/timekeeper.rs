@@ -202,7 +202,7 @@ impl Offsets {
         }
     }
 
-    /// The clocks that step when these offsets become `next`.
+    /// The clocks that step when these offsets become `next`. (The time slept changes only with an epoch, when all do.)
     fn steps_to(&self, next: &Offsets) -> ClockSet {
         let mut steps = 0;
         if self.realtime != next.realtime {
@@ -210,9 +210,6 @@ impl Offsets {
         }
         if self.tai != next.tai {
             steps |= Clock::Tai.bit();
-        }
-        if self.slept != next.slept {
-            steps |= Clock::Boottime.bit();
         }
         steps
     }

@@ -12,7 +12,6 @@ use vvar::counter::WarpTest;
 use vvar::page::{line_offset, offset, CpuNumber, ABI, LAYOUT, MAGIC};
 use vvar::rate::MAX_SLEW_PPB;
 use vvar::reader::identify;
-use vvar::reader::identify;
 use vvar::writer::{Counts, Plan, Planner, Scope, LATE_NANOS, REPEATS, REPLANS};
 use vvar::{
     read, Clock, ClockSet, CounterKind, Error, Page, PageRead, PageWrite, Published, RawPage, Source, Start,

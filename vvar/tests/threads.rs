@@ -4,9 +4,10 @@
 //! two CPUs each read a clock after they have looked at the other's latest time stamp, and must not find an earlier time than
 //! that, nor than their own last one.
 //!
-//! **What is excused.** The bound that [`vvar::reader`] documents is `1 ns + delay * change of rate`, and a kernel publishes
-//! with interrupts off. This process can lose its CPU in the middle of a publish. Publishes that took longer than
-//! [`LATE_NANOS`] are noted, and a step back is forgiven within one of those; they must be few.
+//! **What is excused.** The bound that [`vvar::reader`] documents is `1 ns + delay * change of rate`: 2 ns, as a kernel
+//! publishes with interrupts off and so within [`LATE_NANOS`]. This process can lose its CPU in the middle of a publish.
+//! Publishes that took longer are noted, and during one of those a step back may be larger by the thousandth part, the
+//! largest change of rate, of what it took.
 
 #![cfg(target_arch = "x86_64")]
 
@@ -132,9 +133,8 @@ struct Kernel {
     writer: Writer<&'static Page>,
     clocks: Mutex<Timekeeper>,
     kind: CounterKind,
-    late: u64,
-    /// Beginning and end of publishes that took too long, in cycles.
-    disturbed: Mutex<Vec<(u64, u64)>>,
+    /// Beginning and end, in ns, of publishes that took longer than a kernel's.
+    long: Mutex<Vec<(i64, i64)>>,
 }
 
 impl Kernel {
@@ -149,16 +149,16 @@ impl Kernel {
         writer.init().expect("a new page");
         clocks.describe(&writer);
         let _ = writer.publish(|| counter(kind), &mut clocks).expect("nobody else publishes");
-        let late = pair.frequency * u64::from(LATE_NANOS) / 1_000_000_000;
-        Kernel { page, writer, clocks: Mutex::new(clocks), kind, late, disturbed: Mutex::new(Vec::new()) }
+        Kernel { page, writer, clocks: Mutex::new(clocks), kind, long: Mutex::new(Vec::new()) }
     }
 
-    fn publish<N: Planner>(&self, mut planner: N) {
-        let begin = counter(self.kind);
-        let published = self.writer.publish(|| counter(self.kind), &mut planner).expect("nobody else publishes");
-        let end = counter(self.kind);
-        if published.late || end - begin > self.late {
-            self.disturbed.lock().expect("no panic with it").push((begin, end));
+    /// Publishes, and takes the time of it by `clock`.
+    fn publish<N: Planner>(&self, mut planner: N, clock: Clock) {
+        let begin = self.clock_gettime(clock);
+        let _ = self.writer.publish(|| counter(self.kind), &mut planner).expect("nobody else publishes");
+        let end = self.clock_gettime(clock);
+        if end - begin > i64::from(LATE_NANOS) {
+            self.long.lock().expect("no panic with it").push((begin, end));
         }
     }
 
@@ -204,7 +204,7 @@ struct Stamp(AtomicI64);
 struct Outcome {
     samples: u64,
     publishes: u64,
-    disturbed: usize,
+    long: usize,
     /// The largest step back that nothing excuses, in ns.
     worst: i64,
 }
@@ -221,7 +221,7 @@ fn pass_stamps(pair: &Pair, kind: CounterKind, clock: Clock, back: u64) -> Outco
         let until = Instant::now() + RUN;
         let mut random = Random(1);
         let (mut samples, mut publishes) = (0, 0);
-        let mut found: Vec<(u64, i64)> = Vec::new();
+        let mut found: Vec<(i64, i64)> = Vec::new();
         let mut own = 0;
         while !stop.load(Ordering::Relaxed) {
             if who == 0 && samples % 4 == 0 {
@@ -231,7 +231,7 @@ fn pass_stamps(pair: &Pair, kind: CounterKind, clock: Clock, back: u64) -> Outco
                     if random.below(2) == 0 { ppb } else { MAX_SLEW_PPB * if publishes % 2 == 0 { 1 } else { -1 } };
                 kernel.clocks().slew(ppb).expect("in range");
                 let back = if publishes % 2 == 0 { back } else { 0 };
-                kernel.publish(Plans { clocks: &kernel.clocks, back });
+                kernel.publish(Plans { clocks: &kernel.clocks, back }, clock);
                 publishes += 1;
             }
             // Acquire, so that this read takes place after the one that gave the stamp, if the counter read is ordered.
@@ -240,7 +240,7 @@ fn pass_stamps(pair: &Pair, kind: CounterKind, clock: Clock, back: u64) -> Outco
             own = time;
             stamps[who].0.store(time, Ordering::Release);
             if time + BOUND < seen && found.len() < 10_000 {
-                found.push((counter(kind), seen - time));
+                found.push((seen, time));
             }
             samples += 1;
             if samples % 1024 == 0 && Instant::now() > until {
@@ -251,27 +251,26 @@ fn pass_stamps(pair: &Pair, kind: CounterKind, clock: Clock, back: u64) -> Outco
         *totals = (totals.0 + samples, totals.1 + publishes);
         steps.lock().expect("no panic with it").extend(found);
     });
-    let disturbed = kernel.disturbed.into_inner().expect("no panic with it");
-    // Who reads the old slot during a long publish is ahead for a time that is shorter than the publish.
-    let excused =
-        |at: u64| disturbed.iter().any(|&(begin, end)| begin <= at && at <= end + (end - begin) + kernel.late);
+    let long = kernel.long.into_inner().expect("no panic with it");
+    let excess = |&(seen, time): &(i64, i64)| {
+        // Who reads the old slot during a long publish is ahead for a time that is shorter than the publish.
+        let during = |&&(begin, end): &&(i64, i64)| begin <= seen && seen <= end + (end - begin) + 1000;
+        let took = long.iter().filter(during).map(|(begin, end)| end - begin).max().unwrap_or(0);
+        seen - time - BOUND - took / 1000
+    };
     let steps = steps.into_inner().expect("no panic with it");
-    let worst = steps.into_iter().filter(|&(at, _)| !excused(at)).map(|(_, by)| by).max().unwrap_or(0);
+    let worst = steps.iter().filter(|step| excess(step) > 0).map(|(seen, time)| seen - time).max().unwrap_or(0);
     let (samples, publishes) = totals.into_inner().expect("no panic with it");
-    Outcome { samples, publishes, disturbed: disturbed.len(), worst }
+    Outcome { samples, publishes, long: long.len(), worst }
 }
 
 /// Runs each clock and expects no step back beyond the bound.
 fn no_step_back(pair: &Pair, kind: CounterKind, clocks: &[Clock]) {
     for &clock in clocks {
-        let Outcome { samples, publishes, disturbed, worst } = pass_stamps(pair, kind, clock, 0);
-        println!("{clock:?}: {samples} samples, {publishes} publishes, {disturbed} of them long");
+        let Outcome { samples, publishes, long, worst } = pass_stamps(pair, kind, clock, 0);
+        println!("{clock:?}: {samples} samples, {publishes} publishes, {long} of them long");
         assert_eq!(worst, 0, "{clock:?} went back by {worst} ns between two CPUs, bound {BOUND} ns");
         assert!(samples > 10_000 && publishes > 1_000, "too few: {samples} samples, {publishes} publishes");
-        assert!(
-            (disturbed as u64) < publishes / 4,
-            "{disturbed} of {publishes} publishes took too long to prove anything"
-        );
     }
 }
 
@@ -287,11 +286,11 @@ fn stamps_by_lfence_rdtsc_never_go_back() {
     no_step_back(&pair, CounterKind::LfenceRdtsc, &[Clock::Monotonic, Clock::MonotonicRaw]);
 }
 
-/// The test bites: a writer whose publishes step back, by about the time that four reads take, is found out.
+/// The test bites: a writer whose publishes step back, by the time that some ten reads take, is found out.
 #[test]
 fn writer_that_steps_back_is_found_out() {
     let pair = pair_or_skip!(CounterKind::Rdtscp, "writer_that_steps_back_is_found_out");
-    let Outcome { worst, .. } = pass_stamps(&pair, CounterKind::Rdtscp, Clock::Monotonic, 100);
+    let Outcome { worst, .. } = pass_stamps(&pair, CounterKind::Rdtscp, Clock::Monotonic, 500);
     assert!(worst > BOUND, "no step back was seen");
 }
 
@@ -308,7 +307,7 @@ fn set_is_seen_on_all_its_clocks_at_once() {
             while Instant::now() < until {
                 let now = counter(kernel.kind);
                 kernel.clocks().step_realtime(now, SECOND as i64).expect("in range");
-                kernel.publish(Plans { clocks: &kernel.clocks, back: 0 });
+                kernel.publish(Plans { clocks: &kernel.clocks, back: 0 }, Clock::Monotonic);
                 turns += 1;
             }
             stop.store(true, Ordering::Relaxed);

@@ -40,9 +40,12 @@ static const struct clock {
 
 #define CLOCKS (sizeof clocks / sizeof clocks[0])
 
-/* Reads are made in this many bursts with a pause between, so that they meet many publishes of the page. */
+/*
+ * More reads than this are made in so many bursts, with a pause of a tick between two, so that they meet as many publishes
+ * of the page.
+ */
 enum { BURSTS = 100 };
-static const struct timespec pause_between_bursts = { 0, 10 * 1000 * 1000 };
+static const struct timespec pause_between_bursts = { 0, 4 * 1000 * 1000 };
 
 /*
  * How far a coarse clock may lag. A kernel that publishes in its tick keeps within one tick. A publisher that is an

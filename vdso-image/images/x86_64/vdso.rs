@@ -6,8 +6,8 @@ pub const SONAME: &str = "linux-vdso.so.1";
 
 /// The image's build id, by which debuggers find its symbols (`vdso.so.dbg`).
 pub const BUILD_ID: [u8; 20] = [
-    0x6f, 0x27, 0x2e, 0x54, 0xb8, 0x8f, 0xf6, 0x0f, 0x69, 0x4b,
-    0x48, 0xe6, 0x3f, 0x7f, 0x1a, 0xf6, 0xeb, 0x0b, 0xd7, 0xaf,
+    0xa6, 0xcb, 0x6c, 0x0e, 0x3c, 0x7a, 0xad, 0xf0, 0xe5, 0x76,
+    0x83, 0xaf, 0xc6, 0xbb, 0x6e, 0xf5, 0x40, 0x02, 0x9e, 0xf3,
 ];
 
 /// ABI version of the vvar page that the image reads.
@@ -17,7 +17,7 @@ pub const PAGE_ABI: u32 = 1;
 pub const PAGE_LAYOUT: u64 = 0x02ad_6a08_9151_2504;
 
 /// Bytes of the image, before it is padded to whole pages.
-pub const IMAGE_SIZE: usize = 4032;
+pub const IMAGE_SIZE: usize = 4072;
 
 /// Bytes of a page.
 pub const PAGE_SIZE: usize = 4096;
@@ -37,23 +37,23 @@ pub const MAP_PLAN: [Mapping; 2] = [
 /// Offsets of the functions from the image's ELF header, in bytes.
 pub mod symbol {
     /// `__vdso_clock_gettime`.
-    pub const __VDSO_CLOCK_GETTIME: usize = 0x680;
+    pub const __VDSO_CLOCK_GETTIME: usize = 0x6a0;
     /// `clock_gettime`.
-    pub const CLOCK_GETTIME: usize = 0x680;
+    pub const CLOCK_GETTIME: usize = 0x6a0;
     /// `__vdso_gettimeofday`.
-    pub const __VDSO_GETTIMEOFDAY: usize = 0x790;
+    pub const __VDSO_GETTIMEOFDAY: usize = 0x7b0;
     /// `gettimeofday`.
-    pub const GETTIMEOFDAY: usize = 0x790;
+    pub const GETTIMEOFDAY: usize = 0x7b0;
     /// `__vdso_time`.
-    pub const __VDSO_TIME: usize = 0x880;
+    pub const __VDSO_TIME: usize = 0x890;
     /// `time`.
-    pub const TIME: usize = 0x880;
+    pub const TIME: usize = 0x890;
     /// `__vdso_clock_getres`.
-    pub const __VDSO_CLOCK_GETRES: usize = 0x8d0;
+    pub const __VDSO_CLOCK_GETRES: usize = 0x8e0;
     /// `clock_getres`.
-    pub const CLOCK_GETRES: usize = 0x8d0;
+    pub const CLOCK_GETRES: usize = 0x8e0;
     /// `__vdso_getcpu`.
-    pub const __VDSO_GETCPU: usize = 0x940;
+    pub const __VDSO_GETCPU: usize = 0x930;
     /// `getcpu`.
-    pub const GETCPU: usize = 0x940;
+    pub const GETCPU: usize = 0x930;
 }

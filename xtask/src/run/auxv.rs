@@ -41,7 +41,7 @@ impl Auxv {
 }
 
 fn words(bytes: &[u8]) -> Vec<u64> {
-    bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().expect("chunks of eight bytes"))).collect()
+    bytes.as_chunks().0.iter().map(|&word| u64::from_ne_bytes(word)).collect()
 }
 
 /// Sets AT_SYSINFO_EHDR to `ehdr` in the copy on the stack of a new program, whose stack pointer is `stack`. Returns

@@ -114,7 +114,11 @@ pub(super) fn cpu_number() -> CpuNumber {
         return CpuNumber::SystemCall;
     }
     let has_rdpid = __cpuid(0).eax >= 7 && __cpuid(7).ecx >> 22 & 1 == 1;
-    if has_rdpid { CpuNumber::Rdpid } else { CpuNumber::Rdtscp }
+    if has_rdpid {
+        CpuNumber::Rdpid
+    } else {
+        CpuNumber::Rdtscp
+    }
 }
 
 fn tsc_aux_is_cpu_number() -> bool {

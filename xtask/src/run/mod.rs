@@ -30,6 +30,7 @@ use publisher::Publisher;
 use shared::Shared;
 use signals::Signals;
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracer::{End, Outcome, Wishes};
@@ -64,13 +65,18 @@ pub(crate) struct Options {
 /// The runner's own failure, as timeout(1) and env(1) report theirs.
 const FAILED: u8 = 125;
 
+/// Prints a line on standard error. If that is closed, the program goes on all the same.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Runs the command and ends as the program ended.
 pub(crate) fn run(options: &Options) -> ExitCode {
     match try_run(options) {
         Ok(End::Exited(status)) => ExitCode::from(status as u8),
         Ok(End::Killed(signal)) => signals::die_of(signal),
         Err(error) => {
-            eprintln!("xtask run: {error:#}");
+            say(format_args!("xtask run: {error:#}"));
             ExitCode::from(error.downcast_ref::<Unusable>().map_or(FAILED, |unusable| unusable.status))
         }
     }
@@ -91,7 +97,7 @@ fn try_run(options: &Options) -> anyhow::Result<End> {
     let outcome = outcome?;
     let end = end_of(&program, &starting, &outcome)?;
     if options.count_syscalls {
-        eprintln!("clock system calls: {}", outcome.clock_calls);
+        say(format_args!("clock system calls: {}", outcome.clock_calls));
     }
     Ok(end)
 }

@@ -54,7 +54,7 @@ pub(super) enum Edge {
     },
 }
 
-/// `si_status` events that libc has for other targets only (linux/ptrace.h).
+/// An event that libc names for other targets only (linux/ptrace.h).
 const PTRACE_EVENT_STOP: i32 = 128;
 
 /// Follows `pid` from now on, without stopping it: its threads, its children and the programs that they execute.

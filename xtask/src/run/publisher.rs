@@ -2,6 +2,7 @@
 
 use super::discipline::{Calibration, HostClocks, Verdict};
 use super::host::{self, Sample};
+use super::say;
 use anyhow::{Context, Error};
 use nix::libc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -48,12 +49,12 @@ impl Publisher {
         let mut publisher =
             Publisher { writer, clocks: None, period: Duration::from_nanos(tick.into()).clamp(SHORTEST, LONGEST) };
         if let Some(reason) = host::tsc_missing() {
-            eprintln!("xtask run: clocks are left to the system call: {reason}");
+            left_to_system_call(&reason);
             return Ok(publisher);
         }
         publisher.writer.set_cpu_number(host::cpu_number());
         if let Err(error) = publisher.start_clocks() {
-            eprintln!("xtask run: clocks are left to the system call: {error:#}");
+            left_to_system_call(&format!("{error:#}"));
         }
         Ok(publisher)
     }
@@ -83,7 +84,7 @@ impl Publisher {
         prefer_this_thread();
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(self.period) {
             if let Err(error) = self.tick() {
-                eprintln!("xtask run: clocks are left to the system call: {error:#}");
+                left_to_system_call(&format!("{error:#}"));
                 break;
             }
         }
@@ -100,7 +101,7 @@ impl Publisher {
                 let _ = self.writer.publish(|| Tsc.read_hot(), clocks).map_err(Error::msg)?;
                 Ok(())
             }
-            // The error: the counter went back, or a clock was set before 1970.
+            // An error means that the counter went back, or that a clock was set before 1970: calibration tells.
             Ok(Verdict::Lost) | Err(_) => {
                 self.writer.disable(Clock::EVERY);
                 self.writer.enable(Clock::EVERY);
@@ -108,6 +109,10 @@ impl Publisher {
             }
         }
     }
+}
+
+fn left_to_system_call(reason: &str) {
+    say(format_args!("xtask run: clocks are left to the system call: {reason}"));
 }
 
 /// Has the thread run as soon as its time has come, beside whatever else is busy: the coarse clocks are as old as its last
@@ -176,8 +181,7 @@ mod tests {
     #[test]
     fn keeps_the_page_with_the_host() {
         if let Some(reason) = host::tsc_missing() {
-            eprintln!("nothing to follow: {reason}");
-            return;
+            vdso_tests::skip!(reason);
         }
         let page = test_page();
         let publishing = Publisher::new(page).unwrap().spawn().unwrap();

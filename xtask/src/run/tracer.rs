@@ -4,6 +4,7 @@ use super::count;
 use super::inject::{self, Injected};
 use super::ptrace::{self, Event, Poll, Resume};
 use super::remote::Failure;
+use super::say;
 use super::shared::Shared;
 use super::signals::{self, Received, Signals};
 use anyhow::Context;
@@ -173,7 +174,7 @@ impl<'a> Tracer<'a> {
         if self.wishes.detach {
             ptrace::detach(pid)?;
             self.detached = true;
-            eprintln!("detached: pid {pid}");
+            say(format_args!("detached: pid {pid}"));
             return Ok(());
         }
         self.resume(pid, 0)
@@ -185,7 +186,7 @@ impl<'a> Tracer<'a> {
         let program = program.map_or_else(|_| format!("pid {pid}"), |path| path.display().to_string());
         let line = format!("{program}: {what}");
         if !self.told.contains(&line) {
-            eprintln!("xtask run: {line}");
+            say(format_args!("xtask run: {line}"));
             self.told.insert(line);
         }
     }
