@@ -78,12 +78,44 @@ impl Clock {
         1 << self as u32
     }
 
+    /// The clock of which a coarse one shows the past; any other clock itself.
+    #[must_use]
+    pub const fn fine(self) -> Clock {
+        match self {
+            Clock::RealtimeCoarse => Clock::Realtime,
+            Clock::MonotonicCoarse => Clock::Monotonic,
+            fine => fine,
+        }
+    }
+
     /// Whether the clock needs no counter.
     #[must_use]
     pub const fn is_coarse(self) -> bool {
         self.bit() & Clock::COARSE != 0
     }
 }
+
+/// Evaluates an expression for each clock of a set, in the order of [`Clock::ALL`], with the clock's place there and the clock
+/// as constants. Written out for every clock, so that each access of the page has a constant offset: a publish is then one
+/// straight run of stores. The expression may use `?`.
+macro_rules! each_clock {
+    ($set:expr, $place:ident, $clock:ident => $each:expr) => {
+        $crate::clock::each_clock!($set, $place, $clock => $each, 0 1 2 3 4 5 6)
+    };
+    ($set:expr, $place:ident, $clock:ident => $each:expr, $($index:literal)*) => {{
+        const _: () = assert!([$($index),*].len() == Clock::ALL.len());
+        let set: ClockSet = $set;
+        $({
+            #[allow(dead_code)]
+            const $place: usize = $index;
+            const $clock: Clock = Clock::ALL[$index];
+            if $clock.bit() & set != 0 {
+                $each
+            }
+        })*
+    }};
+}
+pub(crate) use each_clock;
 
 const fn set(clocks: &[Clock]) -> ClockSet {
     let mut bits = 0;

@@ -6,7 +6,7 @@
 //! choice depends only on the slot and the counter value ([`Slot::is_hot_at`]), going from hot to exact goes forward,
 //! whichever path of the reader, or the timekeeper, computes it.
 
-use crate::clock::{Timespec, NSEC_PER_SEC};
+use crate::clock::{Clock, Timespec, NSEC_PER_SEC};
 use crate::control::{Control, HOT_SHIFT};
 use crate::memory::{PageRead, PageWrite};
 use crate::page::{extension, line, line_offset};
@@ -31,29 +31,34 @@ pub struct Slot {
 impl Slot {
     /// A fine clock that shows `sec` and `nsec + fraction / 2^64` at `start`.
     #[must_use]
+    #[inline(always)]
     pub const fn fine(start: u64, rate: Rate, sec: u64, nsec: u32, fraction: u64) -> Slot {
-        // A shift of 0 would ask for a shift by 64; rates start at 22 (1 MHz).
-        let fraction = if rate.shift == 0 { 0 } else { fraction >> (64 - rate.shift) };
+        // In two steps, as a shift of 0 would ask for a shift by 64.
+        let fraction = fraction >> 1 >> (63 - rate.shift);
         Slot { start, mult: rate.mult, sec, base: (nsec as u64) << rate.shift | fraction }
     }
 
     /// A coarse clock.
     #[must_use]
+    #[inline(always)]
     pub const fn coarse(time: Timespec) -> Slot {
         Slot { start: 0, mult: 0, sec: time.sec, base: time.nsec as u64 }
     }
 
+    #[inline(always)]
     const fn hot_mult(self) -> u32 {
         (self.mult >> 32) as u32
     }
 
     /// The line's `k`: with it the hot path needs no subtraction of the start.
+    #[inline(always)]
     const fn k(self) -> u64 {
         self.base.wrapping_sub((self.start as u32 as u64).wrapping_mul(self.hot_mult() as u64))
     }
 
     /// Whether the hot formula gives the value `delta` cycles after the start: as long as the low half of the count does not
     /// wrap, which is all that the fast path looks at, and for no more than 2^shift cycles.
+    #[inline(always)]
     const fn is_hot_at(self, delta: u64, shift: u32) -> bool {
         ((self.start as u32 as u64 + delta) >> 32) | (delta >> shift) == 0
     }
@@ -74,6 +79,12 @@ impl Slot {
             Err(_) if delta.unsigned_abs() <= max_skew => 0,
             Err(_) => return None,
         };
+        Some(self.value_after(delta, control))
+    }
+
+    /// The time `delta` cycles after the start.
+    #[inline(always)]
+    pub(crate) fn value_after(self, delta: u64, control: Control) -> Timespec {
         // The hot formula is the exact one without the extension.
         let mult = if self.is_hot_at(delta, control.shift) { self.mult & HOT_MULT } else { self.mult };
         // delta < 2^63, mult < 2^64 and base < 2^62: below 2^128.
@@ -82,7 +93,7 @@ impl Slot {
         let (high, low) = ((product >> 64) as u64, product as u64);
         let nanos = high << (HOT_SHIFT.wrapping_sub(control.shift) & 63) | low >> 32 >> control.shift;
         let rest = Timespec::from_nanos(nanos);
-        Some(Timespec { sec: self.sec.wrapping_add(rest.sec), nsec: rest.nsec })
+        Timespec { sec: self.sec.wrapping_add(rest.sec), nsec: rest.nsec }
     }
 
     /// The first counter value, as cycles after the start, at which [`Slot::value_at`] is `target` or later; `None` if
@@ -119,13 +130,16 @@ impl Slot {
         Slot { start, mult, sec: page.load_u64(line(index, line_offset::SEC) + 8 * which), base }
     }
 
-    /// Writes slot `which` of a line.
+    /// Writes slot `which` of the clock's line. A coarse clock's start and `mult` are 0 from the beginning.
     #[inline(always)]
-    pub(crate) fn store<P: PageWrite>(self, page: &P, index: usize, which: usize) {
-        page.store_u32(line(index, line_offset::HI) + 4 * which, (self.start >> 32) as u32);
-        page.store_u32(line(index, line_offset::LO) + 4 * which, self.start as u32);
-        page.store_u32(line(index, line_offset::MULT) + 4 * which, self.hot_mult());
-        page.store_u32(extension(index, which), self.mult as u32);
+    pub(crate) fn store<P: PageWrite>(self, page: &P, clock: Clock, which: usize) {
+        let index = clock.id();
+        if !clock.is_coarse() {
+            page.store_u32(line(index, line_offset::HI) + 4 * which, (self.start >> 32) as u32);
+            page.store_u32(line(index, line_offset::LO) + 4 * which, self.start as u32);
+            page.store_u32(line(index, line_offset::MULT) + 4 * which, self.hot_mult());
+            page.store_u32(extension(index, which), self.mult as u32);
+        }
         page.store_u64(line(index, line_offset::K) + 8 * which, self.k());
         page.store_u64(line(index, line_offset::SEC) + 8 * which, self.sec);
     }

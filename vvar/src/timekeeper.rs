@@ -11,7 +11,7 @@
 //! of rate has to wait for that: the page goes on at the old rate until then, and a clock that was reckoned at the new one
 //! meanwhile would step.
 
-use crate::clock::{Clock, ClockSet, Timespec, NSEC_PER_SEC};
+use crate::clock::{each_clock, Clock, ClockSet, Timespec, NSEC_PER_SEC};
 use crate::control::{Control, CounterKind};
 use crate::error::Error;
 use crate::memory::PageWrite;
@@ -94,20 +94,60 @@ struct Instant {
 }
 
 impl Instant {
-    /// The value `delta` cycles later, at `per_second` ns a second of a counter of `hz`.
-    fn advanced(self, delta: u64, per_second: u64, hz: u64) -> Result<Instant, Error> {
+    /// The value `delta` cycles later, at `per_second` ns a second of the counter.
+    #[inline(always)]
+    fn advanced(self, delta: u64, per_second: u64, counter: Divisor) -> Result<Instant, Error> {
         // In units of 1 / hz ns: delta < 2^63, per_second < 2^30, rest < 2^34.
         let (nanos, rest) = match delta.checked_mul(per_second).and_then(|sum| sum.checked_add(self.rest)) {
-            Some(sum) => (sum / hz, sum % hz),
-            None => {
-                let sum = u128::from(delta) * u128::from(per_second) + u128::from(self.rest);
-                let nanos = u64::try_from(sum / u128::from(hz)).map_err(|_| out_of_range(i64::MAX, 0))?;
-                (nanos, (sum % u128::from(hz)) as u64)
-            }
+            Some(sum) => counter.divide(sum),
+            None => counter.divide_wide(u128::from(delta) * u128::from(per_second) + u128::from(self.rest))?,
         };
         let passed = Timespec::from_nanos(nanos);
         let time = Shift { sec: passed.sec as i64, nsec: passed.nsec }.applied(self.time)?;
         Ok(Instant { time, rest })
+    }
+}
+
+/// A frequency, to divide by: a publish divides twice, and a division takes some ten times as long as a multiplication.
+#[derive(Debug, Clone, Copy)]
+struct Divisor {
+    hz: u64,
+    /// floor(2^64 / hz). It also turns a remainder into a binary fraction.
+    reciprocal: u64,
+}
+
+impl Divisor {
+    const fn new(hz: u64) -> Divisor {
+        Divisor { hz, reciprocal: ((1u128 << 64) / hz as u128) as u64 }
+    }
+
+    /// Quotient and remainder.
+    ///
+    /// `reciprocal` is less than 1 too small, so the product less than `value / 2^64`, which is less than 1, too small: the
+    /// estimate is the quotient or one less.
+    #[inline(always)]
+    const fn divide(self, value: u64) -> (u64, u64) {
+        let estimate = ((value as u128 * self.reciprocal as u128) >> 64) as u64;
+        let rest = value - estimate * self.hz;
+        if rest < self.hz {
+            (estimate, rest)
+        } else {
+            (estimate + 1, rest - self.hz)
+        }
+    }
+
+    #[cold]
+    fn divide_wide(self, value: u128) -> Result<(u64, u64), Error> {
+        let hz = u128::from(self.hz);
+        let quotient = u64::try_from(value / hz).map_err(|_| out_of_range(i64::MAX, 0))?;
+        Ok((quotient, (value % hz) as u64))
+    }
+
+    /// remainder / hz, times 2^64, rounded down.
+    #[inline(always)]
+    const fn fraction(self, remainder: u64) -> u64 {
+        // remainder < hz, so the product is below 2^64.
+        remainder.wrapping_mul(self.reciprocal)
     }
 }
 
@@ -119,8 +159,9 @@ struct Shift {
 }
 
 impl Shift {
-    const fn seconds(sec: i32) -> Shift {
-        Shift { sec: sec as i64, nsec: 0 }
+    /// Whole seconds more.
+    const fn later_by(self, sec: i32) -> Shift {
+        Shift { sec: self.sec.wrapping_add(sec as i64), nsec: self.nsec }
     }
 
     fn from_nanos(nanos: i64) -> Shift {
@@ -128,10 +169,13 @@ impl Shift {
         Shift { sec: nanos.div_euclid(second), nsec: nanos.rem_euclid(second) as u32 }
     }
 
+    /// Both have less than 10^9 ns, and so has the sum.
+    #[inline(always)]
     const fn plus(self, other: Shift) -> Shift {
         let nsec = self.nsec + other.nsec;
         let carry = nsec >= NSEC_PER_SEC;
-        let sec = self.sec.saturating_add(other.sec).saturating_add(carry as i64);
+        // Times and shifts are checked when they are set: each stays below 2^36 s, so there is nothing to overflow.
+        let sec = self.sec.wrapping_add(other.sec).wrapping_add(carry as i64);
         Shift { sec, nsec: if carry { nsec - NSEC_PER_SEC } else { nsec } }
     }
 
@@ -143,16 +187,23 @@ impl Shift {
         Shift { sec, nsec }
     }
 
+    #[inline(always)]
     fn applied(self, time: Timespec) -> Result<Timespec, Error> {
         let sum = self.plus(Shift { sec: time.sec as i64, nsec: time.nsec });
-        check_time(sum.sec, sum.nsec)
+        // Negative seconds are past MAX_SEC as unsigned ones.
+        if sum.sec as u64 >= MAX_SEC {
+            return Err(out_of_range(sum.sec, sum.nsec));
+        }
+        Ok(Timespec { sec: sum.sec as u64, nsec: sum.nsec })
     }
 }
 
+#[cold]
 fn out_of_range(sec: i64, nsec: u32) -> Error {
     Error::Time { sec, nsec }
 }
 
+#[inline(always)]
 fn check_time(sec: i64, nsec: u32) -> Result<Timespec, Error> {
     match u64::try_from(sec) {
         Ok(sec) if sec < MAX_SEC && nsec < NSEC_PER_SEC => Ok(Timespec { sec, nsec }),
@@ -193,16 +244,24 @@ struct Offsets {
 
 impl Offsets {
     /// A clock's offset from MONOTONIC.
+    #[inline(always)]
     fn of(&self, clock: Clock) -> Result<Shift, Error> {
         match clock {
             Clock::Realtime | Clock::RealtimeCoarse => self.realtime.ok_or(Error::NotSet),
-            Clock::Tai => Ok(self.realtime.ok_or(Error::NotSet)?.plus(Shift::seconds(self.tai))),
+            Clock::Tai => self.realtime.map(|shift| shift.later_by(self.tai)).ok_or(Error::NotSet),
             Clock::Boottime => Ok(self.slept),
             Clock::Monotonic | Clock::MonotonicCoarse | Clock::MonotonicRaw => Ok(Shift::default()),
         }
     }
 
+    /// As [`Offsets::of`], for the line of a clock, which is off while REALTIME is not set.
+    #[inline(always)]
+    fn of_line(&self, clock: Clock) -> Shift {
+        self.of(clock).unwrap_or_default()
+    }
+
     /// The clocks that step when these offsets become `next`. (The time slept changes only with an epoch, when all do.)
+    #[inline(always)]
     fn steps_to(&self, next: &Offsets) -> ClockSet {
         let mut steps = 0;
         if self.realtime != next.realtime {
@@ -220,8 +279,9 @@ impl Offsets {
 pub struct Timekeeper {
     source: Source,
     raw_rate: Rate,
-    /// floor(2^64 / frequency): turns a remainder into a binary fraction without a division.
-    reciprocal: u64,
+    /// The source's frequency.
+    divisor: Divisor,
+    late_after: u64,
     committed: State,
     /// The slew, its rate and the offsets that the next publish takes over.
     wanted_slew: i32,
@@ -260,7 +320,8 @@ impl Timekeeper {
         Ok(Timekeeper {
             source,
             raw_rate: rate,
-            reciprocal: reciprocal(source.frequency),
+            divisor: Divisor::new(source.frequency),
+            late_after: late_after(source.frequency),
             committed,
             wanted_slew: 0,
             wanted_rate: rate,
@@ -361,7 +422,7 @@ impl Timekeeper {
         if !(-1000..=1000).contains(&tai) {
             return Err(Error::TaiOffset { sec: tai });
         }
-        let shift = self.wanted.realtime.ok_or(Error::NotSet)?.plus(Shift::seconds(-inserted));
+        let shift = self.wanted.realtime.ok_or(Error::NotSet)?.later_by(-inserted);
         self.want_realtime(counter, Offsets { realtime: Some(shift), tai, ..self.wanted })
     }
 
@@ -462,7 +523,8 @@ impl Timekeeper {
         }
         state.rate = Rate::new(source.frequency, state.slew);
         self.source = source;
-        self.reciprocal = reciprocal(source.frequency);
+        self.divisor = Divisor::new(source.frequency);
+        self.late_after = late_after(source.frequency);
         self.raw_rate = Rate::new(source.frequency, 0);
         self.wanted_rate = Rate::new(source.frequency, self.wanted_slew);
         self.enter_epoch(state, new);
@@ -477,38 +539,48 @@ impl Timekeeper {
 
     /// The committed state, reckoned on to `counter`.
     fn advanced(&self, counter: u64) -> Result<State, Error> {
-        let mask = self.source.mask();
-        let state = self.committed;
-        if state.stopped {
-            return Ok(state);
-        }
-        let delta = counter.wrapping_sub(state.anchor) & mask;
-        if delta > mask >> 1 {
-            if state.anchor.wrapping_sub(counter) & mask <= self.source.max_skew() {
-                return Ok(state);
-            }
-            return Err(Error::BeforeAnchor { anchor: state.anchor, counter });
-        }
-        let hz = self.source.frequency;
-        let monotonic = state.monotonic.advanced(delta, nanos_per_second(state.slew), hz)?;
-        let raw = state.raw.advanced(delta, nanos_per_second(0), hz)?;
-        Ok(State { anchor: counter & mask, monotonic, raw, ..state })
+        self.advanced_by(self.delta(counter)?)
     }
 
+    /// Cycles from the committed state's anchor to `counter`; 0 while the clocks stand still.
+    #[inline(always)]
+    fn delta(&self, counter: u64) -> Result<u64, Error> {
+        let (mask, anchor) = (self.source.mask(), self.committed.anchor);
+        let delta = counter.wrapping_sub(anchor) & mask;
+        if self.committed.stopped {
+            Ok(0)
+        } else if delta <= mask >> 1 {
+            Ok(delta)
+        } else if anchor.wrapping_sub(counter) & mask <= self.source.max_skew() {
+            Ok(0)
+        } else {
+            Err(Error::BeforeAnchor { anchor, counter })
+        }
+    }
+
+    #[inline(always)]
+    fn advanced_by(&self, delta: u64) -> Result<State, Error> {
+        let state = self.committed;
+        let monotonic = state.monotonic.advanced(delta, nanos_per_second(state.slew), self.divisor)?;
+        let raw = state.raw.advanced(delta, nanos_per_second(0), self.divisor)?;
+        Ok(State { anchor: state.anchor.wrapping_add(delta) & self.source.mask(), monotonic, raw, ..state })
+    }
+
+    #[inline(always)]
     fn control(&self) -> Control {
         Control { kind: self.source.kind, bits: self.source.bits, shift: self.raw_rate.shift }
     }
 
-    /// A fine clock's slot in `state`.
-    fn slot(&self, state: &State, clock: Clock) -> Result<Slot, Error> {
+    /// A clock's slot in `state`, `shift` from MONOTONIC.
+    #[inline(always)]
+    fn slot(&self, state: &State, clock: Clock, shift: Shift) -> Result<Slot, Error> {
         let (instant, rate) = match clock {
+            Clock::RealtimeCoarse | Clock::MonotonicCoarse => return shift.applied(state.coarse).map(Slot::coarse),
             Clock::MonotonicRaw => (state.raw, self.raw_rate),
             _ => (state.monotonic, state.rate),
         };
-        let time = state.offsets.of(clock)?.applied(instant.time)?;
-        // rest < frequency, so the product is below 2^64.
-        let fraction = instant.rest.wrapping_mul(self.reciprocal);
-        Ok(Slot::fine(state.anchor, rate, time.sec, time.nsec, fraction))
+        let time = shift.applied(instant.time)?;
+        Ok(Slot::fine(state.anchor, rate, time.sec, time.nsec, self.divisor.fraction(instant.rest)))
     }
 
     /// The time that the clock shows at `counter`: what a reader of the page would get there, were its line on. For the
@@ -518,12 +590,13 @@ impl Timekeeper {
     ///
     /// [`Error::NotSet`] for REALTIME and what follows it before the first [`Timekeeper::set_realtime`] is published;
     /// [`Error::BeforeAnchor`].
+    #[inline]
     pub fn now(&self, counter: u64, clock: Clock) -> Result<Timespec, Error> {
         let state = &self.committed;
         if clock.is_coarse() {
             return state.offsets.of(clock)?.applied(state.coarse);
         }
-        let slot = self.slot(state, clock)?;
+        let slot = self.slot(state, clock, state.offsets.of(clock)?)?;
         let counter = if state.stopped { state.anchor } else { counter };
         slot.value_at(counter & self.source.mask(), self.control(), self.source.max_skew())
             .ok_or(Error::BeforeAnchor { anchor: state.anchor, counter })
@@ -539,11 +612,15 @@ impl Timekeeper {
     /// [`Error::OutOfReach`] past half the counter's range; [`Error::NotSet`]; [`Error::Time`].
     pub fn counter_at(&self, clock: Clock, time: Timespec) -> Result<u64, Error> {
         let time = check_time(i64::try_from(time.sec).unwrap_or(i64::MAX), time.nsec)?;
-        let slot = self.slot(&self.committed, clock)?;
+        let slot = {
+            let clock = clock.fine();
+            self.slot(&self.committed, clock, self.committed.offsets.of(clock)?)?
+        };
         let delta = slot.delta_of(time, self.control()).ok_or(Error::OutOfReach)?;
         Ok(slot.start.wrapping_add(delta) & self.source.mask())
     }
 
+    #[inline(always)]
     fn make_plan(&self, state: State, clocks: ClockSet, steps: ClockSet) -> Result<Plan<State>, Error> {
         let mut on = Clock::EVERY;
         if !self.source.kind.is_counter() || state.stopped {
@@ -553,32 +630,18 @@ impl Timekeeper {
             on &= !Clock::FOLLOW_REALTIME;
         }
         let mut slots = [Slot::coarse(Timespec { sec: 0, nsec: 0 }); Clock::ALL.len()];
-        for (slot, clock) in slots.iter_mut().zip(Clock::ALL) {
-            if clock.bit() & clocks & on == 0 {
-                continue;
-            }
-            *slot = if clock.is_coarse() {
-                Slot::coarse(state.offsets.of(clock)?.applied(state.coarse)?)
-            } else {
-                self.slot(&state, clock)?
-            };
-        }
+        each_clock!(clocks, PLACE, CLOCK => slots[PLACE] = self.slot(&state, CLOCK, state.offsets.of_line(CLOCK))?);
         Ok(Plan {
             anchor: state.anchor,
             clocks,
             steps,
             on,
             fine: self.control(),
-            late_after: late_after(self.source.frequency),
+            late_after: self.late_after,
             slots,
             state,
         })
     }
-}
-
-/// floor(2^64 / hz).
-const fn reciprocal(hz: u64) -> u64 {
-    ((1u128 << 64) / hz as u128) as u64
 }
 
 impl Timekeeper {
@@ -586,12 +649,14 @@ impl Timekeeper {
     ///
     /// Coarse clocks show what the fine ones show now, by the slot that is in the page still: its hot value can be 1 ns
     /// behind the exact one, and who then asks for the fine clock, by whatever path, must not get less.
+    #[inline(always)]
     fn plan_full(&self, counter: u64) -> Result<Plan<State>, Error> {
-        let now = self.advanced(counter)?;
+        let delta = self.delta(counter)?;
+        let now = self.advanced_by(delta)?;
         let steps = if now.shown { now.offsets.steps_to(&self.wanted) } else { Clock::EVERY };
         let state = State {
             shown: true,
-            coarse: self.now(counter, Clock::Monotonic)?,
+            coarse: self.shown_after(delta)?,
             offsets: self.wanted,
             slew: self.wanted_slew,
             rate: self.wanted_rate,
@@ -602,9 +667,17 @@ impl Timekeeper {
         Ok(if state.stopped { Plan { anchor: counter & self.source.mask(), ..plan } } else { plan })
     }
 
+    /// MONOTONIC as a reader of the committed slot has it `delta` cycles after its start.
+    #[inline(always)]
+    fn shown_after(&self, delta: u64) -> Result<Timespec, Error> {
+        let slot = self.slot(&self.committed, Clock::Monotonic, Shift::default())?;
+        Ok(slot.value_after(delta, self.control()))
+    }
+
     /// Nothing but the coarse clocks.
+    #[inline(always)]
     fn plan_coarse(&self, counter: u64) -> Result<Plan<State>, Error> {
-        let state = State { coarse: self.now(counter, Clock::Monotonic)?, ..self.committed };
+        let state = State { coarse: self.shown_after(self.delta(counter)?)?, ..self.committed };
         let steps = if state.shown { 0 } else { Clock::COARSE };
         let plan = self.make_plan(state, Clock::COARSE, steps)?;
         Ok(Plan { anchor: counter & self.source.mask(), ..plan })
@@ -614,6 +687,7 @@ impl Timekeeper {
 impl Planner for Timekeeper {
     type State = State;
 
+    #[inline(always)]
     fn plan(&mut self, counter: u64, scope: Scope) -> Result<Plan<State>, Error> {
         match scope {
             Scope::Full => self.plan_full(counter),
@@ -621,6 +695,7 @@ impl Planner for Timekeeper {
         }
     }
 
+    #[inline(always)]
     fn commit(&mut self, plan: &Plan<State>) -> bool {
         if plan.state.epoch != self.committed.epoch {
             return false;

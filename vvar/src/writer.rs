@@ -30,7 +30,7 @@
 //! word. A publish under way looks at the mark after each word that it switches on. Enabling does not take that mark from it:
 //! only a publish that begins afterwards switches the clock on.
 
-use crate::clock::{Clock, ClockSet, NSEC_PER_SEC};
+use crate::clock::{each_clock, Clock, ClockSet, NSEC_PER_SEC};
 use crate::control::{Control, CounterKind};
 use crate::error::Error;
 use crate::memory::{Barrier, PageWrite};
@@ -137,15 +137,18 @@ pub trait Word {
 }
 
 impl Word for AtomicU32 {
+    #[inline(always)]
     fn exchange(&self, from: u32, to: u32) -> Result<u32, u32> {
         self.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
     }
     fn set(&self, bits: u32) {
         self.fetch_or(bits, Ordering::AcqRel);
     }
+    #[inline(always)]
     fn clear(&self, bits: u32) -> u32 {
         self.fetch_and(!bits, Ordering::AcqRel) & !bits
     }
+    #[inline(always)]
     fn get(&self) -> u32 {
         self.load(Ordering::Relaxed)
     }
@@ -173,6 +176,11 @@ mod disabled {
     /// Both bits of each clock.
     pub(super) const fn both(clocks: ClockSet) -> u32 {
         clocks | clocks << DURING
+    }
+
+    /// The clocks of which either bit is set.
+    pub(super) const fn any(word: u32) -> ClockSet {
+        (word | word >> DURING) & Clock::EVERY
     }
 
     /// The "during this attempt" bits of all clocks.
@@ -281,6 +289,7 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
         self.publish_scope(counter, planner, Scope::Coarse)
     }
 
+    #[inline(always)]
     fn publish_scope<N: Planner>(
         &self,
         mut counter: impl FnMut() -> u64,
@@ -308,6 +317,7 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
         }
     }
 
+    #[inline(always)]
     fn attempt<N: Planner>(
         &self,
         counter: &mut impl FnMut() -> u64,
@@ -316,13 +326,20 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
         done: &mut Published,
     ) -> Result<Attempt, Error> {
         // From here to the end of the attempt, disabling leaves a mark that enabling does not take away. What is disabled
-        // already stays off in this attempt.
-        let enabled = !self.disabled.clear(disabled::DURING_ATTEMPT);
+        // already stays off in this attempt. Mostly nothing is, and then there is no mark to clear: a relaxed load tells
+        // that, at a fifth of the cost of an atomic operation. It can miss only what does not happen before this publish,
+        // and such a mark is still there when the attempt looks for it.
+        let enabled = !match self.disabled.get() {
+            0 => 0,
+            _ => self.disabled.clear(disabled::DURING_ATTEMPT),
+        };
         let mut replans = 0;
+        let mut changing = 0;
         let plan = loop {
             let mut plan = planner.plan(counter(), scope)?;
             plan.on &= enabled;
-            self.switch_off_changing(&plan);
+            // A line that an earlier turn switched off is not to be forgotten.
+            changing |= self.switch_off_changing(&plan);
             self.page.barrier(Barrier::SeqBeforeReuse);
             self.fill_idle_slots(&plan);
             if on_time(&plan, counter()) {
@@ -344,11 +361,14 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
         if !planner.commit(&plan) {
             return Ok(Attempt::Stale);
         }
-        self.switch_on(&plan);
+        if changing != 0 {
+            self.switch_on(changing & plan.on, plan.fine);
+        }
         Ok(Attempt::Out)
     }
 
     /// Lock-free: a turn is repeated only when another CPU has moved the word meanwhile.
+    #[inline(always)]
     fn acquire(&self) -> Result<(), Error> {
         let mut expected = owner::FREE;
         loop {
@@ -371,54 +391,74 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
         }
     }
 
-    fn wanted_word<S>(&self, plan: &Plan<S>, clock: Clock) -> u32 {
-        if clock.bit() & plan.on == 0 || self.is_disabled(clock) {
-            Control::OFF
-        } else if clock.is_coarse() {
-            Control::COARSE.word()
-        } else {
-            plan.fine.word()
-        }
-    }
-
     /// Disabled now, or was during this attempt.
+    #[inline(always)]
     fn is_disabled(&self, clock: Clock) -> bool {
         self.disabled.get() & disabled::both(clock.bit()) != 0
     }
 
-    fn switch_off_changing<S>(&self, plan: &Plan<S>) {
-        for clock in members(plan.clocks) {
-            let at = line(clock.id(), line_offset::CTL);
-            let word = self.page.load_u32(at);
-            let changes = clock.bit() & plan.steps != 0 || word != self.wanted_word(plan, clock);
-            if word != Control::OFF && changes {
-                self.page.store_u32(at, Control::OFF);
-            }
+    /// Switches off the lines that step or that are to have another control word; those are the result.
+    #[inline(always)]
+    fn switch_off_changing<S>(&self, plan: &Plan<S>) -> ClockSet {
+        let on = plan.on & !disabled::any(self.disabled.get());
+        let (fine, coarse) = (plan.fine.word(), Control::COARSE.word());
+        // Mostly nothing changes, and one test tells.
+        let mut differs = plan.clocks & (plan.steps | !on);
+        each_clock!(plan.clocks, PLACE, CLOCK => {
+            let word = self.page.load_u32(line(CLOCK.id(), line_offset::CTL));
+            differs |= word ^ if CLOCK.is_coarse() { coarse } else { fine };
+        });
+        if differs == 0 {
+            return 0;
         }
+        let changing = plan.clocks & plan.steps | self.unlike(plan.clocks, on, plan.fine);
+        self.switch_off(changing);
+        changing
     }
 
-    fn fill_idle_slots<S>(&self, plan: &Plan<S>) {
-        for (clock, slot) in Clock::ALL.into_iter().zip(&plan.slots) {
-            if clock.bit() & plan.clocks != 0 {
-                let seq = self.page.load_u32(line(clock.id(), line_offset::SEQ));
-                slot.store(&self.page, clock.id(), (seq.wrapping_add(1) & 1) as usize);
-            }
-        }
-    }
-
-    fn advance_seq(&self, clocks: ClockSet) {
+    /// Those of `clocks` whose lines have another control word than they are to have if those of `on` are on.
+    #[cold]
+    fn unlike(&self, clocks: ClockSet, on: ClockSet, fine: Control) -> ClockSet {
+        let mut unlike = 0;
         for clock in members(clocks) {
-            let at = line(clock.id(), line_offset::SEQ);
-            self.page.store_u32(at, self.page.load_u32(at).wrapping_add(1));
+            let wanted = if clock.bit() & on != 0 { word_of(clock, fine) } else { Control::OFF };
+            if self.page.load_u32(line(clock.id(), line_offset::CTL)) != wanted {
+                unlike |= clock.bit();
+            }
+        }
+        unlike
+    }
+
+    #[cold]
+    fn switch_off(&self, clocks: ClockSet) {
+        for clock in members(clocks) {
+            self.page.store_u32(line(clock.id(), line_offset::CTL), Control::OFF);
         }
     }
 
-    fn switch_on<S>(&self, plan: &Plan<S>) {
+    #[inline(always)]
+    fn fill_idle_slots<S>(&self, plan: &Plan<S>) {
+        each_clock!(plan.clocks, PLACE, CLOCK => {
+            let seq = self.page.load_u32(line(CLOCK.id(), line_offset::SEQ));
+            plan.slots[PLACE].store(&self.page, CLOCK, (seq.wrapping_add(1) & 1) as usize);
+        });
+    }
+
+    #[inline(always)]
+    fn advance_seq(&self, clocks: ClockSet) {
+        each_clock!(clocks, PLACE, CLOCK => {
+            let at = line(CLOCK.id(), line_offset::SEQ);
+            self.page.store_u32(at, self.page.load_u32(at).wrapping_add(1));
+        });
+    }
+
+    #[cold]
+    fn switch_on(&self, clocks: ClockSet, fine: Control) {
         let mut first = true;
-        for clock in members(plan.clocks) {
+        for clock in members(clocks) {
             let at = line(clock.id(), line_offset::CTL);
-            let word = self.wanted_word(plan, clock);
-            if word == Control::OFF || self.page.load_u32(at) == word {
+            let word = word_of(clock, fine);
+            if word == Control::OFF || self.is_disabled(clock) {
                 continue;
             }
             if core::mem::take(&mut first) {
@@ -442,9 +482,7 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
         let clocks = clocks & Clock::EVERY;
         self.disabled.set(disabled::both(clocks));
         self.page.barrier(Barrier::DisableMeetsPublish);
-        for clock in members(clocks) {
-            self.page.store_u32(line(clock.id(), line_offset::CTL), Control::OFF);
-        }
+        self.switch_off(clocks);
     }
 
     /// Lets the next publish switch clocks on again; not one that is under way.
@@ -485,6 +523,17 @@ fn members(clocks: ClockSet) -> impl Iterator<Item = Clock> {
     Clock::ALL.into_iter().filter(move |clock| clock.bit() & clocks != 0)
 }
 
+/// The control word of a clock's line that is on.
+#[inline(always)]
+const fn word_of(clock: Clock, fine: Control) -> u32 {
+    if clock.is_coarse() {
+        Control::COARSE.word()
+    } else {
+        fine.word()
+    }
+}
+
+#[inline(always)]
 fn on_time<S>(plan: &Plan<S>, now: u64) -> bool {
     let mask = plan.fine.mask();
     let passed = now.wrapping_sub(plan.anchor) & mask;
