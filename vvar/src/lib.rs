@@ -8,7 +8,7 @@
 //! | [`memory`] | how the page is reached, and every barrier with its reason |
 //! | [`reader`] | the reader: in the vDSO, in the kernel's system call, in the models |
 //! | [`writer`] | the writer: one publish, refused writers, disabling |
-//! | [`timekeeper`] | counter and frequency to clocks: set, slew, leap, suspend |
+//! | [`timekeeper`] | counter and frequency to clocks: set, slew, leap, suspend; its arithmetic is in `exact.rs` |
 //! | [`counter`] | ordered counter reads, and a test of how CPUs agree |
 //!
 //! A kernel's side, in full:
@@ -50,6 +50,7 @@ pub mod clock;
 pub mod control;
 pub mod counter;
 pub mod error;
+mod exact;
 pub mod memory;
 pub mod page;
 pub mod rate;

@@ -90,7 +90,7 @@ pub fn read<P: PageRead, C: Counter>(page: &P, counter: &C, clock: Clock) -> Res
 
 /// The fast path of any clock: [`read_hot`] or [`read_coarse`], as the line's control word has it.
 ///
-/// `index` is below [`page::LINES`](crate::page::LINES).
+/// `index` is below [`page::LINES`].
 #[inline(always)]
 pub fn read_fast<P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) -> Option<Timespec> {
     let ctl = page.load_u32(line(index, line_offset::CTL));
@@ -106,7 +106,7 @@ pub fn read_fast<P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) -
 /// The fast path of a fine clock: the line counts by the counter that this machine reads fastest ([`Counter::HOT`], 64 bits
 /// wide, shift [`HOT_SHIFT`]), no publish is in the way, and the slot is hot. `None`: ask [`read_slow`].
 ///
-/// `index` is below [`page::LINES`](crate::page::LINES).
+/// `index` is below [`page::LINES`].
 #[inline(always)]
 pub fn read_hot<P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) -> Option<Timespec> {
     if page.load_u32(line(index, line_offset::CTL)) == Control::hot(C::HOT) {
@@ -155,7 +155,7 @@ fn carry(sec: u64, nanos: u32) -> Timespec {
 
 /// The fast path of a coarse clock. `None`: ask [`read_slow`].
 ///
-/// `index` is below [`page::LINES`](crate::page::LINES).
+/// `index` is below [`page::LINES`].
 #[inline(always)]
 pub fn read_coarse<P: PageRead>(page: &P, index: usize) -> Option<Timespec> {
     let seq = page.load_u32(line(index, line_offset::SEQ));
@@ -172,7 +172,7 @@ pub fn read_coarse<P: PageRead>(page: &P, index: usize) -> Option<Timespec> {
 /// The slow path: any counter, width and shift, any time since the last publish, and another look when a publish was in the
 /// way. `None`: the page cannot answer.
 ///
-/// `index` is below [`page::LINES`](crate::page::LINES).
+/// `index` is below [`page::LINES`].
 #[inline]
 pub fn read_slow<P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) -> Option<Timespec> {
     for _ in 0..TRIES {

@@ -9,6 +9,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("control.rs", include_str!("control.rs")),
     ("counter.rs", include_str!("counter.rs")),
     ("error.rs", include_str!("error.rs")),
+    ("exact.rs", include_str!("exact.rs")),
     ("memory.rs", include_str!("memory.rs")),
     ("page.rs", include_str!("page.rs")),
     ("rate.rs", include_str!("rate.rs")),

@@ -1,9 +1,8 @@
 //! The timekeeper: from a counter and what is known of it to the clocks.
 //!
-//! It is plain data under the kernel's lock: every call that changes something takes `&mut self`. All arithmetic is on
-//! integers and **exact**: a clock's value is whole nanoseconds plus a remainder in units of `1 / frequency` ns, so nothing
-//! is lost from one publish to the next, and the long-term rate is the frequency that was given, whatever the lines' `mult`
-//! was rounded to.
+//! It is plain data under the kernel's lock: every call that changes something takes `&mut self`. Its arithmetic is
+//! **exact** (`exact.rs`): nothing is lost from one publish to the next, and the long-term rate is the frequency that was
+//! given, whatever the lines' `mult` was rounded to.
 //!
 //! Two states are kept apart. The **committed** one is what the page shows: [`Timekeeper::now`] and
 //! [`Timekeeper::counter_at`] answer from it, so they agree with every reader of the page. The **wanted** one holds what
@@ -11,16 +10,14 @@
 //! of rate has to wait for that: the page goes on at the old rate until then, and a clock that was reckoned at the new one
 //! meanwhile would step.
 
-use crate::clock::{each_clock, Clock, ClockSet, Timespec, NSEC_PER_SEC};
+use crate::clock::{each_clock, Clock, ClockSet, Timespec};
 use crate::control::{Control, CounterKind};
 use crate::error::Error;
+use crate::exact::{check_time, Divisor, Instant, Shift};
 use crate::memory::PageWrite;
 use crate::rate::{check_frequency, check_slew, nanos_per_second, Rate};
 use crate::slot::Slot;
 use crate::writer::{late_after, Plan, Planner, Scope, Word, Writer};
-
-/// No clock goes past 2^63 ns, so that every `timespec` and every signed count of nanoseconds can hold it.
-const MAX_SEC: u64 = (1 << 63) / NSEC_PER_SEC as u64;
 
 /// What is known of how the CPUs' counters agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,132 +80,6 @@ pub struct Start {
     pub raw: Timespec,
     /// BOOTTIME less MONOTONIC: the time spent asleep so far.
     pub slept: Timespec,
-}
-
-/// A clock's value: whole nanoseconds and a remainder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Instant {
-    time: Timespec,
-    /// In units of `1 / frequency` ns, below `frequency`.
-    rest: u64,
-}
-
-impl Instant {
-    /// The value `delta` cycles later, at `per_second` ns a second of the counter.
-    #[inline(always)]
-    fn advanced(self, delta: u64, per_second: u64, counter: Divisor) -> Result<Instant, Error> {
-        // In units of 1 / hz ns: delta < 2^63, per_second < 2^30, rest < 2^34.
-        let (nanos, rest) = match delta.checked_mul(per_second).and_then(|sum| sum.checked_add(self.rest)) {
-            Some(sum) => counter.divide(sum),
-            None => counter.divide_wide(u128::from(delta) * u128::from(per_second) + u128::from(self.rest))?,
-        };
-        let passed = Timespec::from_nanos(nanos);
-        let time = Shift { sec: passed.sec as i64, nsec: passed.nsec }.applied(self.time)?;
-        Ok(Instant { time, rest })
-    }
-}
-
-/// A frequency, to divide by: a publish divides twice, and a division takes some ten times as long as a multiplication.
-#[derive(Debug, Clone, Copy)]
-struct Divisor {
-    hz: u64,
-    /// floor(2^64 / hz). It also turns a remainder into a binary fraction.
-    reciprocal: u64,
-}
-
-impl Divisor {
-    const fn new(hz: u64) -> Divisor {
-        Divisor { hz, reciprocal: ((1u128 << 64) / hz as u128) as u64 }
-    }
-
-    /// Quotient and remainder.
-    ///
-    /// `reciprocal` is less than 1 too small, so the product less than `value / 2^64`, which is less than 1, too small: the
-    /// estimate is the quotient or one less.
-    #[inline(always)]
-    const fn divide(self, value: u64) -> (u64, u64) {
-        let estimate = ((value as u128 * self.reciprocal as u128) >> 64) as u64;
-        let rest = value - estimate * self.hz;
-        if rest < self.hz {
-            (estimate, rest)
-        } else {
-            (estimate + 1, rest - self.hz)
-        }
-    }
-
-    #[cold]
-    fn divide_wide(self, value: u128) -> Result<(u64, u64), Error> {
-        let hz = u128::from(self.hz);
-        let quotient = u64::try_from(value / hz).map_err(|_| out_of_range(i64::MAX, 0))?;
-        Ok((quotient, (value % hz) as u64))
-    }
-
-    /// remainder / hz, times 2^64, rounded down.
-    #[inline(always)]
-    const fn fraction(self, remainder: u64) -> u64 {
-        // remainder < hz, so the product is below 2^64.
-        remainder.wrapping_mul(self.reciprocal)
-    }
-}
-
-/// A signed difference between two clocks: `sec` may be negative, `nsec` counts up from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Shift {
-    sec: i64,
-    nsec: u32,
-}
-
-impl Shift {
-    /// Whole seconds more.
-    const fn later_by(self, sec: i32) -> Shift {
-        Shift { sec: self.sec.wrapping_add(sec as i64), nsec: self.nsec }
-    }
-
-    fn from_nanos(nanos: i64) -> Shift {
-        let second = i64::from(NSEC_PER_SEC);
-        Shift { sec: nanos.div_euclid(second), nsec: nanos.rem_euclid(second) as u32 }
-    }
-
-    /// Both have less than 10^9 ns, and so has the sum.
-    #[inline(always)]
-    const fn plus(self, other: Shift) -> Shift {
-        let nsec = self.nsec + other.nsec;
-        let carry = nsec >= NSEC_PER_SEC;
-        // Times and shifts are checked when they are set: each stays below 2^36 s, so there is nothing to overflow.
-        let sec = self.sec.wrapping_add(other.sec).wrapping_add(carry as i64);
-        Shift { sec, nsec: if carry { nsec - NSEC_PER_SEC } else { nsec } }
-    }
-
-    /// From `earlier` to `later`.
-    fn between(earlier: Timespec, later: Timespec) -> Shift {
-        let borrow = later.nsec < earlier.nsec;
-        let sec = (later.sec as i64).saturating_sub(earlier.sec as i64).saturating_sub(i64::from(borrow));
-        let nsec = if borrow { later.nsec + NSEC_PER_SEC - earlier.nsec } else { later.nsec - earlier.nsec };
-        Shift { sec, nsec }
-    }
-
-    #[inline(always)]
-    fn applied(self, time: Timespec) -> Result<Timespec, Error> {
-        let sum = self.plus(Shift { sec: time.sec as i64, nsec: time.nsec });
-        // Negative seconds are past MAX_SEC as unsigned ones.
-        if sum.sec as u64 >= MAX_SEC {
-            return Err(out_of_range(sum.sec, sum.nsec));
-        }
-        Ok(Timespec { sec: sum.sec as u64, nsec: sum.nsec })
-    }
-}
-
-#[cold]
-fn out_of_range(sec: i64, nsec: u32) -> Error {
-    Error::Time { sec, nsec }
-}
-
-#[inline(always)]
-fn check_time(sec: i64, nsec: u32) -> Result<Timespec, Error> {
-    match u64::try_from(sec) {
-        Ok(sec) if sec < MAX_SEC && nsec < NSEC_PER_SEC => Ok(Timespec { sec, nsec }),
-        _ => Err(out_of_range(sec, nsec)),
-    }
 }
 
 /// Everything that a publish makes true at once.
@@ -642,9 +513,7 @@ impl Timekeeper {
             state,
         })
     }
-}
 
-impl Timekeeper {
     /// Everything.
     ///
     /// Coarse clocks show what the fine ones show now, by the slot that is in the page still: its hot value can be 1 ns
