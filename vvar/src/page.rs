@@ -18,7 +18,7 @@
 //! **Two layouts never meet.** Each line's control word carries bits of the [layout hash](LAYOUT), and the hot path compares
 //! that word with one constant; a reader built for another layout finds no line that it accepts and makes the system call.
 //! A loader that wants to say so beforehand compares [`ABI`] and [`LAYOUT`] with the note in the image, or calls
-//! [`identify`](crate::identify).
+//! [`identify`](crate::reader::identify).
 
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicU8};
@@ -128,7 +128,7 @@ shared_layout! {
     0x028 RESOLUTION_FINE resolution_fine: AtomicU32,
     /// Resolution of the coarse clocks in ns, the tick; 0: use the system call.
     0x02c RESOLUTION_COARSE resolution_coarse: AtomicU32,
-    /// How `getcpu` learns the CPU's number: a [`CpuNumber`].
+    /// How `getcpu` learns the CPU's number: a [`CpuNumber`](crate::page::CpuNumber).
     0x030 CPU_NUMBER cpu_number: AtomicU32,
     /// 1 if `timezone` is valid; 0: use the system call.
     0x034 TIMEZONE_KNOWN timezone_known: AtomicU32,

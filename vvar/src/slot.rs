@@ -3,7 +3,7 @@
 //!
 //! Two formulas give the value of a slot. The **hot** one takes `mult` alone, which is rounded down: it is at most 1 ns
 //! behind, for 2^shift cycles. The **exact** one takes the extension too and serves the rest. As hot <= exact, and as the
-//! choice depends only on the slot and the counter value ([`Slot::is_hot_at`]), going from hot to exact goes forward,
+//! choice depends only on the slot and the counter value (`is_hot_at`), going from hot to exact goes forward,
 //! whichever path of the reader, or the timekeeper, computes it.
 
 use crate::clock::{Clock, Timespec, NSEC_PER_SEC};
