@@ -10,6 +10,7 @@ fn main() {
 
 #[cfg(feature = "from-source")]
 #[path = "src/source.rs"]
+#[allow(unreachable_pub)] // public where the crate has it as a module
 mod source;
 
 #[cfg(feature = "from-source")]

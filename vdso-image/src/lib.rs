@@ -33,6 +33,7 @@ pub mod bytes;
 pub mod map;
 #[cfg(feature = "source")]
 pub mod source;
+pub mod vsyscall;
 pub mod x86_64;
 
 pub use map::{Kind, Mapping, Permission};

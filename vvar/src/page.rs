@@ -128,7 +128,7 @@ shared_layout! {
     0x028 RESOLUTION_FINE resolution_fine: AtomicU32,
     /// Resolution of the coarse clocks in ns, the tick; 0: use the system call.
     0x02c RESOLUTION_COARSE resolution_coarse: AtomicU32,
-    /// How `getcpu` learns the CPU's number: a [`CpuNumber`](crate::page::CpuNumber).
+    /// How `getcpu` learns the CPU's number: a `CpuNumber`.
     0x030 CPU_NUMBER cpu_number: AtomicU32,
     /// 1 if `timezone` is valid; 0: use the system call.
     0x034 TIMEZONE_KNOWN timezone_known: AtomicU32,
