@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use vdso_tests::{clock_calls, need, run};
+use vdso_tests::{clock_calls, need, run, skip};
 
 /// How far from the kernel's clocks ours may be, in ns: 1 us, which the runner's publisher promises, and 200 ns for the
 /// host's own clock. Linux corrects the rate of its clock at its ticks; the page, published before the correction, does
@@ -103,16 +103,16 @@ fn expected_calls(output: &Output) -> Option<u64> {
 /// run that compares makes exactly those that it makes by hand.
 fn is_right(client: &Client) {
     let _alone = alone();
-    passes(&mut client.on_host(&["check", "20000", HOST_TOLERANCE]));
+    passes(&mut client.on_host(&["check", "100", HOST_TOLERANCE]));
     passes(&mut client.on_ours(&[], &["check", "100000", TOLERANCE]));
 
     let counted = passes(&mut client.on_ours(&["--count-syscalls"], &["count", "1000000"]));
     assert_eq!(expected_calls(&counted), Some(0), "{}", text(&counted));
     assert_eq!(clock_calls(&counted.stderr), Some(0), "{}", text(&counted));
 
-    let compared = passes(&mut client.on_ours(&["--count-syscalls"], &["check", "1000", TOLERANCE]));
+    let compared = passes(&mut client.on_ours(&["--count-syscalls"], &["check", "100", TOLERANCE]));
     let expected = expected_calls(&compared);
-    assert!(expected > Some(2000), "each read stands between two raw ones: {}", text(&compared));
+    assert!(expected > Some(1000), "each read stands between two raw ones: {}", text(&compared));
     assert_eq!(clock_calls(&compared.stderr), expected, "{}", text(&compared));
 }
 
@@ -212,8 +212,9 @@ fn spinning(program: &Path) -> (Killed, u32) {
     (runner, pid.unwrap_or_else(|| panic!("{line:?}")))
 }
 
-/// Steps from the entry of `__vdso_clock_gettime`, one instruction at a time, past its end.
-const STEPS: usize = 60;
+/// Steps of one instruction from the entry of `__vdso_clock_gettime`: through it, out, and in again. A publish of the page
+/// comes between any two, so the slow path is on the way.
+const STEPS: usize = 250;
 
 /// The frames of each `backtrace` that gdb printed: their function names, innermost first.
 fn backtraces(output: &str) -> Vec<Vec<&str>> {
@@ -251,19 +252,29 @@ fn gdb_prints_a_backtrace_from_every_instruction() {
     let stops = backtraces(&stdout);
     assert_eq!(stops.len(), 1 + STEPS, "{}", text(&output));
 
-    let inside: Vec<_> = stops.iter().filter(|frames| frames[0] == "__vdso_clock_gettime").collect();
-    assert_eq!(stops[0][0], "__vdso_clock_gettime", "the breakpoint: {}", text(&output));
-    assert!(inside.len() > 20 && inside.len() < stops.len(), "through the function and out: {}", text(&output));
+    // At the entry, whose alias gdb may prefer.
+    assert!(["__vdso_clock_gettime", "clock_gettime"].contains(&stops[0][0]), "{}", text(&output));
+    assert!(stops.iter().any(|frames| frames[0] == "time_it"), "through the function and out: {}", text(&output));
     for frames in &stops {
         assert_eq!(frames.last(), Some(&"main"), "{frames:?} in {}", text(&output));
-        assert!(frames.contains(&"time_it"), "{frames:?} in {}", text(&output));
+        assert!(frames[0] == "main" || frames.contains(&"time_it"), "{frames:?} in {}", text(&output));
     }
+}
+
+/// Stamps that pass between CPUs need two.
+macro_rules! need_two_cpus {
+    () => {
+        if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+            skip!("needs two CPUs");
+        }
+    };
 }
 
 /// Two threads exchange time stamps beside a busy one, by default for a minute.
 #[test]
 fn soak() {
     let cc = need!("gcc", "gcc");
+    need_two_cpus!();
     let seconds = soak_seconds();
     let client = Client(vec![compile(&cc, "soak", "soak", &[])]);
     let _alone = alone();
@@ -282,19 +293,21 @@ fn soak_seconds() -> u64 {
     }
 }
 
+/// `client` with a C library whose clock is wrong.
+fn wrong(cc: &Path, name: &str, mut client: Command, clock: &str, nanos: &str) -> Command {
+    let library = compile(cc, "wrong", name, &["-shared", "-fPIC"]);
+    client.env("LD_PRELOAD", library).env("WRONG_CLOCK", clock).env("WRONG_BY", nanos);
+    client
+}
+
 /// Clients whose C library is wrong say so: what they accept means something.
 #[test]
 fn clients_notice_a_wrong_clock() {
     let (cc, python) = (need!("gcc", "gcc"), need!("python3", "python3"));
-    let wrong = compile(&cc, "wrong", "wrong.so", &["-shared", "-fPIC"]);
-    let wrong_by = |command: &mut Command, clock: &str, nanos: &str| {
-        command.env("LD_PRELOAD", &wrong).env("WRONG_CLOCK", clock).env("WRONG_BY", nanos);
-    };
     let _alone = alone();
     let c = Client(vec![compile(&cc, "clock", "clock-to-notice", &[])]);
     let rust = Client(vec![PathBuf::from(env!("CARGO_BIN_EXE_clock-rust"))]);
     let python = Client(vec![python, clients().join("clock.py")]);
-    let check = ["check", "1000", TOLERANCE];
     for (client, clock, nanos, name) in [
         (&c, "0", "3000", "CLOCK_REALTIME:"),
         (&c, "1", "-3000", "CLOCK_MONOTONIC:"),
@@ -306,15 +319,20 @@ fn clients_notice_a_wrong_clock() {
         (&rust, "0", "3000", "SystemTime::now"),
         (&python, "1", "3000", "monotonic_ns"),
     ] {
-        let mut command = client.on_host(&check);
-        wrong_by(&mut command, clock, nanos);
-        fails(&mut command, name);
+        let client = client.on_host(&["check", "100", TOLERANCE]);
+        fails(&mut wrong(&cc, "wrong-clock.so", client, clock, nanos), name);
     }
-    // Within the tolerance of a raw read, but one CPU is behind the other.
-    let soak = Client(vec![compile(&cc, "soak", "soak-to-notice", &[])]);
-    let mut command = soak.on_host(&["2", TOLERANCE]);
-    wrong_by(&mut command, "1", "-700");
-    fails(command.env("WRONG_CPU", first_cpu()), "CLOCK_MONOTONIC:");
+}
+
+/// Within the tolerance of a raw read, but behind on one CPU: only stamps that pass between the CPUs show it.
+#[test]
+fn the_soak_notices_a_counter_that_is_behind() {
+    let cc = need!("gcc", "gcc");
+    need_two_cpus!();
+    let _alone = alone();
+    let soak = Client(vec![compile(&cc, "soak", "soak-to-notice", &[])]).on_host(&["2", TOLERANCE]);
+    let mut behind = wrong(&cc, "wrong-cpu.so", soak, "1", "-700");
+    fails(behind.env("WRONG_CPU", first_cpu()), "CLOCK_MONOTONIC:");
 }
 
 /// The first CPU of those that this process may use: the soak pins a thread to it.

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+mod bench;
 mod build_vdso;
 mod compare;
 mod demo;
@@ -25,6 +26,7 @@ enum Command {
     Inspect(inspect::Options),
     Run(run::Options),
     Demo(demo::Options),
+    Bench(bench::Options),
     /// Runs every check of the project, and lists what was skipped and which package brings it.
     Test,
     #[command(name = compare::COMMAND, hide = true)]
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Inspect(options) => inspect::run(&options),
         Command::Run(options) => return run::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Test => test::run(),
         Command::CompareCalls => compare::run(),
     };

@@ -103,7 +103,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "documentation",
-        cargo: &["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"],
+        cargo: &["doc", "--locked", "--workspace", "--no-deps"],
         environment: &[("RUSTDOCFLAGS", "--deny warnings")],
         needs: None,
         verdict: Verdict::Status,
