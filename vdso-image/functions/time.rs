@@ -10,9 +10,9 @@ use vvar::Clock;
 /// `at` is null or valid for an `i64`, or the caller accepts the fault.
 #[no_mangle]
 pub unsafe extern "C" fn __vdso_time(at: *mut i64) -> i64 {
-    match vvar::reader::read_coarse(&page(), Clock::RealtimeCoarse.id()) {
+    match vvar::reader::read_coarse_seconds(&page(), Clock::RealtimeCoarse.id()) {
         // SAFETY: the caller's promise.
-        Some(now) => unsafe { store(at, now) },
+        Some(sec) => unsafe { store(at, sec) },
         // SAFETY: the caller's promise.
         None => unsafe { slow(at) },
     }
@@ -22,8 +22,8 @@ pub unsafe extern "C" fn __vdso_time(at: *mut i64) -> i64 {
 ///
 /// As [`__vdso_time`].
 #[inline(always)]
-unsafe fn store(at: *mut i64, now: vvar::Timespec) -> i64 {
-    let sec = now.sec as i64;
+unsafe fn store(at: *mut i64, sec: u64) -> i64 {
+    let sec = sec as i64;
     if !at.is_null() {
         // SAFETY: not null, and the caller's promise.
         unsafe { at.write(sec) };
@@ -39,7 +39,7 @@ unsafe fn store(at: *mut i64, now: vvar::Timespec) -> i64 {
 unsafe extern "C" fn slow(at: *mut i64) -> i64 {
     match slow_time(Clock::RealtimeCoarse.id()) {
         // SAFETY: the caller's promise.
-        Some(now) => unsafe { store(at, now) },
+        Some(now) => unsafe { store(at, now.sec) },
         None => arch::syscall1(arch::TIME, at as isize) as i64,
     }
 }

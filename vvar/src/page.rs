@@ -88,7 +88,9 @@ shared_layout! {
     ///
     /// `slot = seq & 1`. The writer fills the other slot, then stores `seq + 1`; see [`crate::writer`]. With counter value
     /// `c`, whose halves are `high` and `low`, a slot holds for `high == hi`, `low >= lo`, and means
-    /// `sec + ((low * mult + k) mod 2^64 >> shift) ns`. A coarse clock has `mult` 0, `shift` 0 and its nanoseconds in `k`.
+    /// `sec + ((low * mult + k) mod 2^64 >> shift) ns`. When the low half has wrapped since, and `low < lo`, it still holds for
+    /// `high == hi + 1`, with `k + mult * 2^32` in the place of `k`. A coarse clock has `mult` 0, `shift` 0 and its nanoseconds
+    /// in `k`.
     struct Line, size 64, align 64, offsets line_offset, hash hash_line;
     /// Publishes so far, modulo 2^32; its lowest bit names the slot in use.
     0x00 SEQ seq: AtomicU32,

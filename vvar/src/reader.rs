@@ -21,7 +21,8 @@
 //! changes the counter switches the line off before it moves `seq`: who sees the new `seq` must see that.
 //!
 //! **Why the fast path may read the counter before `seq`.** The value is believed only with a slot whose start it has
-//! reached. If the slot is newer than the counter value, `low < lo` shows it; if the slot is older, it is the one that
+//! reached. If the slot is newer than the counter value, `high < hi`, or `high == hi` and `low < lo`, shows it (after a wrap
+//! of the low half, which the path allows for, it is `high == hi + 1`); if the slot is older, it is the one that
 //! served until a moment ago, and it still tells the right time, to within the change of rate since. That holds for
 //! counters that never wrap or go back. The slow path, which serves narrower counters, reads `seq` first: a reader that is
 //! stopped between the two would otherwise hold a value from before a wrap against a slot from after it.
@@ -95,7 +96,7 @@ pub fn read<P: PageRead, C: Counter>(page: &P, counter: &C, clock: Clock) -> Res
 pub fn read_fast<P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) -> Option<Timespec> {
     let ctl = page.load_u32(line(index, line_offset::CTL));
     if ctl == Control::hot(C::HOT) {
-        hot(page, counter, index)
+        hot::<true, P, C>(page, counter, index)
     } else if ctl == Control::COARSE.word() {
         read_coarse(page, index)
     } else {
@@ -104,21 +105,23 @@ pub fn read_fast<P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) -
 }
 
 /// The fast path of a fine clock: the line counts by the counter that this machine reads fastest ([`Counter::HOT`], 64 bits
-/// wide, shift [`HOT_SHIFT`]), no publish is in the way, and the slot is hot. `None`: ask [`read_slow`].
+/// wide, shift [`HOT_SHIFT`]), no publish is in the way, and the slot is hot. `None`: ask [`read_slow`]; also after a wrap of
+/// the counter's low half, until the next publish, which [`read_fast`] allows for and which would make this path longer.
 ///
 /// `index` is below [`page::LINES`].
 #[inline(always)]
 pub fn read_hot<P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) -> Option<Timespec> {
     if page.load_u32(line(index, line_offset::CTL)) == Control::hot(C::HOT) {
-        hot(page, counter, index)
+        hot::<false, P, C>(page, counter, index)
     } else {
         None
     }
 }
 
-/// [`read_hot`], after the first look at the control word.
+/// [`read_hot`], after the first look at the control word. With `ACROSS_WRAP` also when the counter's low half has wrapped
+/// since the slot's start: at 2.6 GHz and a tick of 10 ms that is one read in 300.
 #[inline(always)]
-fn hot<P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) -> Option<Timespec> {
+fn hot<const ACROSS_WRAP: bool, P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) -> Option<Timespec> {
     let now = counter.read_hot();
     let (high, low) = ((now >> 32) as u32, now as u32);
 
@@ -126,31 +129,48 @@ fn hot<P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) -> Option<T
     page.barrier(Barrier::SeqThenSlot);
     let which = (seq & 1) as usize;
     // Each load is used at once: so the whole path stays in registers that need not be saved.
-    if page.load_u32(line(index, line_offset::CTL)) != Control::hot(C::HOT)
-        || page.load_u32(line(index, line_offset::HI) + 4 * which) != high
-        || page.load_u32(line(index, line_offset::LO) + 4 * which) > low
-    {
+    if page.load_u32(line(index, line_offset::CTL)) != Control::hot(C::HOT) {
         return None;
     }
+    let mut wrapped = 0;
+    if page.load_u32(line(index, line_offset::HI) + 4 * which) != high
+        || page.load_u32(line(index, line_offset::LO) + 4 * which) > low
+    {
+        unlikely();
+        // The slot holds on for 2^32 cycles: until the low half, having wrapped, reaches its start. (Loaded again, as a register
+        // more for this seldom case would have to be saved in every call.)
+        let wraps = high.wrapping_sub(page.load_u32(line(index, line_offset::HI) + 4 * which));
+        if !ACROSS_WRAP || wraps != 1 || page.load_u32(line(index, line_offset::LO) + 4 * which) <= low {
+            return None;
+        }
+        wrapped = u64::from(page.load_u32(line(index, line_offset::MULT) + 4 * which)) << 32;
+    }
     let mult = page.load_u32(line(index, line_offset::MULT) + 4 * which);
-    let k = page.load_u64(line(index, line_offset::K) + 8 * which);
-    // The same value as Slot::value_at's hot formula; shift 32 needs no test of the span, as low - lo < 2^32.
+    let k = page.load_u64(line(index, line_offset::K) + 8 * which).wrapping_add(wrapped);
+    // The same value as Slot::value_at's hot formula; shift 32 needs no test of the span, as it is below 2^32 cycles.
     let nanos = (u64::from(low).wrapping_mul(u64::from(mult)).wrapping_add(k) >> HOT_SHIFT) as u32;
     let sec = page.load_u64(line(index, line_offset::SEC) + 8 * which);
     page.barrier(Barrier::SlotThenSeq);
     if page.load_u32(line(index, line_offset::SEQ)) != seq {
         return None;
     }
-    Some(carry(sec, nanos))
+    carry(sec, nanos)
 }
 
-/// Moves whole seconds out of `nanos`. Seldom one, and up to four when the last publish was seconds ago.
+/// Tells the compiler that what follows is seldom reached.
+#[cold]
 #[inline(always)]
-fn carry(sec: u64, nanos: u32) -> Timespec {
+fn unlikely() {}
+
+/// Moves a whole second out of `nanos`. `None` if there is more than one, which the slow path divides: then the last publish
+/// was more than a second ago.
+#[inline(always)]
+fn carry(sec: u64, nanos: u32) -> Option<Timespec> {
     if nanos < NSEC_PER_SEC {
-        return Timespec { sec, nsec: nanos };
+        return Some(Timespec { sec, nsec: nanos });
     }
-    Timespec { sec: sec.wrapping_add(u64::from(nanos / NSEC_PER_SEC)), nsec: nanos % NSEC_PER_SEC }
+    let nsec = nanos - NSEC_PER_SEC;
+    (nsec < NSEC_PER_SEC).then_some(Timespec { sec: sec.wrapping_add(1), nsec })
 }
 
 /// The fast path of a coarse clock. `None`: ask [`read_slow`].
@@ -158,15 +178,30 @@ fn carry(sec: u64, nanos: u32) -> Timespec {
 /// `index` is below [`page::LINES`].
 #[inline(always)]
 pub fn read_coarse<P: PageRead>(page: &P, index: usize) -> Option<Timespec> {
+    coarse(page, index, |which| Timespec {
+        nsec: page.load_u64(line(index, line_offset::K) + 8 * which) as u32,
+        sec: page.load_u64(line(index, line_offset::SEC) + 8 * which),
+    })
+}
+
+/// The whole seconds of [`read_coarse`], for `time(2)`: a load less.
+///
+/// `index` is below [`page::LINES`](crate::page::LINES).
+#[inline(always)]
+pub fn read_coarse_seconds<P: PageRead>(page: &P, index: usize) -> Option<u64> {
+    coarse(page, index, |which| page.load_u64(line(index, line_offset::SEC) + 8 * which))
+}
+
+/// What `load` loads from the slot in use.
+#[inline(always)]
+fn coarse<P: PageRead, T>(page: &P, index: usize, load: impl FnOnce(usize) -> T) -> Option<T> {
     let seq = page.load_u32(line(index, line_offset::SEQ));
     page.barrier(Barrier::SeqThenSlot);
-    let which = (seq & 1) as usize;
     let ctl = page.load_u32(line(index, line_offset::CTL));
-    let nsec = page.load_u64(line(index, line_offset::K) + 8 * which) as u32;
-    let sec = page.load_u64(line(index, line_offset::SEC) + 8 * which);
+    let loaded = load((seq & 1) as usize);
     page.barrier(Barrier::SlotThenSeq);
     let again = page.load_u32(line(index, line_offset::SEQ));
-    ((again ^ seq) | (ctl ^ Control::COARSE.word()) == 0).then_some(Timespec { sec, nsec })
+    ((again ^ seq) | (ctl ^ Control::COARSE.word()) == 0).then_some(loaded)
 }
 
 /// The slow path: any counter, width and shift, any time since the last publish, and another look when a publish was in the

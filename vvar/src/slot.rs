@@ -56,11 +56,10 @@ impl Slot {
         self.base.wrapping_sub((self.start as u32 as u64).wrapping_mul(self.hot_mult() as u64))
     }
 
-    /// Whether the hot formula gives the value `delta` cycles after the start: as long as the low half of the count does not
-    /// wrap, which is all that the fast path looks at, and for no more than 2^shift cycles.
+    /// Whether the hot formula gives the value `delta` cycles after the start.
     #[inline(always)]
-    const fn is_hot_at(self, delta: u64, shift: u32) -> bool {
-        ((self.start as u32 as u64 + delta) >> 32) | (delta >> shift) == 0
+    const fn is_hot_at(delta: u64, shift: u32) -> bool {
+        delta >> shift == 0
     }
 
     /// The time at `counter`, or `None` if the counter stands before the start by more than `max_skew` cycles: it was reset,
@@ -86,7 +85,7 @@ impl Slot {
     #[inline(always)]
     pub(crate) fn value_after(self, delta: u64, control: Control) -> Timespec {
         // The hot formula is the exact one without the extension.
-        let mult = if self.is_hot_at(delta, control.shift) { self.mult & HOT_MULT } else { self.mult };
+        let mult = if Slot::is_hot_at(delta, control.shift) { self.mult & HOT_MULT } else { self.mult };
         // delta < 2^63, mult < 2^64 and base < 2^62: below 2^128.
         let product = u128::from(delta) * u128::from(mult) + (u128::from(self.base) << 32);
         // product >> (shift + 32), where shift is at most 32 and 2^64 ns are 584 years: cheaper than a shift of 128 bits.
@@ -109,7 +108,7 @@ impl Slot {
         let ahead = (nanos << control.shift) - u128::from(self.base);
         let by_hot = ahead.div_ceil(u128::from(self.hot_mult()).max(1));
         // See `is_hot_at`.
-        let hot_end = (1u128 << control.shift).min((1 << 32) - u128::from(self.start as u32));
+        let hot_end = 1u128 << control.shift;
         let delta = if by_hot < hot_end { by_hot } else { self.exact_delta_of(ahead)?.max(hot_end) };
         (delta <= u128::from(control.mask() >> 1)).then_some(delta as u64)
     }

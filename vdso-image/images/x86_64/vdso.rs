@@ -6,8 +6,8 @@ pub const SONAME: &str = "linux-vdso.so.1";
 
 /// The image's build id, by which debuggers find its symbols (`vdso.so.dbg`).
 pub const BUILD_ID: [u8; 20] = [
-    0xa6, 0xcb, 0x6c, 0x0e, 0x3c, 0x7a, 0xad, 0xf0, 0xe5, 0x76,
-    0x83, 0xaf, 0xc6, 0xbb, 0x6e, 0xf5, 0x40, 0x02, 0x9e, 0xf3,
+    0x8c, 0x51, 0x75, 0x1a, 0x89, 0x46, 0x9d, 0xf4, 0x6b, 0xd9,
+    0xa7, 0x79, 0x5f, 0x21, 0xf8, 0xab, 0x65, 0x96, 0x7e, 0x89,
 ];
 
 /// ABI version of the vvar page that the image reads.
@@ -41,19 +41,19 @@ pub mod symbol {
     /// `clock_gettime`.
     pub const CLOCK_GETTIME: usize = 0x6a0;
     /// `__vdso_gettimeofday`.
-    pub const __VDSO_GETTIMEOFDAY: usize = 0x7b0;
+    pub const __VDSO_GETTIMEOFDAY: usize = 0x7d0;
     /// `gettimeofday`.
-    pub const GETTIMEOFDAY: usize = 0x7b0;
+    pub const GETTIMEOFDAY: usize = 0x7d0;
     /// `__vdso_time`.
-    pub const __VDSO_TIME: usize = 0x890;
+    pub const __VDSO_TIME: usize = 0x8a0;
     /// `time`.
-    pub const TIME: usize = 0x890;
+    pub const TIME: usize = 0x8a0;
     /// `__vdso_clock_getres`.
-    pub const __VDSO_CLOCK_GETRES: usize = 0x8e0;
+    pub const __VDSO_CLOCK_GETRES: usize = 0x8f0;
     /// `clock_getres`.
-    pub const CLOCK_GETRES: usize = 0x8e0;
+    pub const CLOCK_GETRES: usize = 0x8f0;
     /// `__vdso_getcpu`.
-    pub const __VDSO_GETCPU: usize = 0x930;
+    pub const __VDSO_GETCPU: usize = 0x940;
     /// `getcpu`.
-    pub const GETCPU: usize = 0x930;
+    pub const GETCPU: usize = 0x940;
 }
