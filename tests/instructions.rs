@@ -198,5 +198,5 @@ fn getcpu_by_rdpid() {
         vdso_tests::skip!("this CPU has no RDPID");
     }
     let state = State::Published(CounterKind::Rdtscp, CpuNumber::Rdpid);
-    insta::assert_snapshot!(instructions(state, getcpu).to_string(), @"18");
+    insta::assert_snapshot!(instructions(state, getcpu).to_string(), @"16");
 }
