@@ -6,7 +6,7 @@ use nix::unistd::Pid;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -63,7 +63,10 @@ struct Background {
 
 impl Background {
     fn start(command: &mut Command) -> Background {
-        let mut runner = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("xtask starts");
+        // A process group of its own, whose parent is of another in this session: in an orphaned group, as CI may start
+        // this test in, SIGTSTP is ignored (POSIX, General Concepts, "Signal Actions").
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut runner = command.spawn().expect("xtask starts");
         let lines = BufReader::new(runner.stdout.take().expect("a pipe"));
         Background { runner, lines }
     }
@@ -477,12 +480,12 @@ fn open_terminal() -> std::io::Result<(fs::File, fs::File)> {
 impl Terminal {
     /// Starts `sh -c SCRIPT ARGUMENTS` as the session leader of a new terminal.
     fn start(script: &str, arguments: &[&str]) -> Terminal {
-        use std::os::unix::process::CommandExt;
         let (keyboard, slave) = open_terminal().expect("a terminal");
         let slave = || Stdio::from(slave.try_clone().expect("a descriptor"));
         let mut command = Command::new("sh");
         command.args(["-c", script, "sh"]).args(arguments);
         command.stdin(slave()).stdout(slave()).stderr(slave());
+        vdso_tests::afresh(&mut command);
         // SAFETY: setsid and ioctl are async-signal-safe, and touch no memory of ours.
         unsafe {
             command.pre_exec(|| {

@@ -17,6 +17,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -136,10 +137,30 @@ fn executable_of(message: &str) -> Option<String> {
     Some(message.get("executable")?.as_str()?.to_owned())
 }
 
+/// Lets the program start as from a login shell, whatever this test was itself started by (`nohup`, a script's `&`, a CI
+/// runner): no signal ignored or blocked, no file open but 0, 1 and 2.
+pub fn afresh(command: &mut Command) -> &mut Command {
+    // SAFETY: each of these is one system call, which may be made between fork and exec, and touches no memory of ours but
+    // `none`, on the child's own stack.
+    unsafe {
+        command.pre_exec(|| {
+            for signal in 1..libc::SIGRTMIN() {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            let mut none = std::mem::zeroed();
+            libc::sigemptyset(&mut none);
+            libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+            libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+            Ok(())
+        })
+    }
+}
+
 /// `xtask run OPTIONS --`: the caller adds the program and its arguments.
 pub fn run(options: &[&str]) -> Command {
     let mut command = Command::new(xtask());
     command.arg("run").args(options).arg("--");
+    afresh(&mut command);
     command
 }
 

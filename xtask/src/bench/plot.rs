@@ -33,7 +33,7 @@ fn draw(shown: &[(&str, [f64; 3])], caption: &str, text: &mut String) -> Result<
     chart
         .configure_mesh()
         .disable_y_mesh()
-        .max_light_lines(0)
+        .light_line_style(TRANSPARENT)
         .x_desc("time of a call, relative to the running kernel's own vDSO (less is faster)")
         .y_labels(shown.len())
         .y_label_formatter(&|position| label(shown, position))
@@ -60,4 +60,25 @@ fn label(shown: &[(&str, [f64; 3])], position: &SegmentValue<usize>) -> String {
     let SegmentValue::CenterOf(position) = position else { return String::new() };
     let index = (shown.len() - 1).checked_sub(*position);
     index.and_then(|index| shown.get(index)).map(|(name, _)| (*name).to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::row::Unit;
+    use crate::bench::statistics::Spread;
+
+    #[test]
+    fn a_bar_and_a_label_for_every_ratio() {
+        for count in 1..60 {
+            let row = |index| Row {
+                ratio: Some(Spread::exactly(0.9)),
+                ..Row::new(format!("row{index}/hot"), Unit::Ns, Spread::exactly(20.0))
+            };
+            let rows: Vec<Row> = (0..count).map(row).collect();
+            let svg = to_svg(&rows, "caption").expect("a plot");
+            assert_eq!(svg.matches("fill=\"#0000FF\"").count(), count);
+            assert!((0..count).all(|index| svg.contains(&format!("row{index}/hot"))), "{count} rows");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 use vvar::timekeeper::State;
 use vvar::writer::{Plan, Planner, Scope, Word};
-use vvar::{Error, Timekeeper, Writer};
+use vvar::{Error, RawPage, Timekeeper, Writer};
 
 const BATCH: u32 = 200;
 
@@ -63,47 +63,114 @@ impl Word for PlainWord {
 ///
 /// | row | what |
 /// |---|---|
-/// | `publish/ns` | all of it: owner word, two counter reads, the plan, the stores |
+/// | `publish/ns` | all of it: owner word, two counter reads, the plan, the stores; the floor is the counter reads |
 /// | `publish/coarse/ns` | the same for the coarse clocks alone |
-/// | `publish/plan/ns` | the timekeeper's arithmetic |
+/// | `publish/plan/ns` | the timekeeper's arithmetic, and storing the plan |
 /// | `publish/stores/ns` | every store and fence of all clocks, with a ready plan, a constant counter and no rival |
-pub(crate) fn rows(setup: &Setup, mut feed: Feed, effort: Effort, progress: &mut Progress) -> Result<(Vec<Row>, Feed)> {
-    let rounds = effort.rounds(4000);
-    let mut values = [const { Vec::new() }; 4];
-    let plan = feed.clocks.plan(cpu::rdtscp(), Scope::Full).map_err(anyhow::Error::msg)?;
-    let mut prepared = Prepared(Plan { steps: 0, ..plan });
-    let alone = Writer::with_words(setup.page, PlainWord::default(), PlainWord::default());
+pub(crate) fn rows(setup: &Setup, feed: Feed, effort: Effort, progress: &mut Progress) -> Result<(Vec<Row>, Feed)> {
+    let rounds = effort.rounds(10_000);
+    let mut under_test = UnderTest::new(setup, feed)?;
+    let mut values = [const { Vec::new() }; NAMES.len() + 1];
     for round in 0..rounds {
         progress.show("publish", round, rounds);
-        let cycles = [
-            repeat(BATCH, || {
-                let _ = black_box(feed.writer.publish(cpu::rdtscp, &mut feed.clocks));
-            }),
-            repeat(BATCH, || {
-                let _ = black_box(feed.writer.publish_coarse(cpu::rdtscp, &mut feed.clocks));
-            }),
-            plan_cycles(&mut feed.clocks),
-            repeat(BATCH, || {
-                let anchor = prepared.0.anchor;
-                let _ = black_box(alone.publish(|| anchor, &mut prepared));
-            }),
-        ];
-        for (values, cycles) in values.iter_mut().zip(cycles) {
+        let mut cycles = Ok([0; NAMES.len() + 1]);
+        deeper(round % DEPTHS, &mut || cycles = under_test.measure());
+        for (values, cycles) in values.iter_mut().zip(cycles?) {
             values.push(setup.calibration.nanos(cycles) / f64::from(BATCH));
         }
-        // The prepared plan has put the clocks back to its anchor: they go on from the timekeeper's.
-        feed.publish()?;
     }
-    let names = ["publish/ns", "publish/coarse/ns", "publish/plan/ns", "publish/stores/ns"];
-    let rows =
-        names.iter().zip(values).filter_map(|(name, values)| Some(Row::new(*name, Unit::Ns, Spread::of(values)?)));
-    Ok((rows.collect(), feed))
+    let [.., floors] = &values;
+    let floor = Spread::of(floors.clone()).map(|floor| floor.median);
+    let rows = NAMES.iter().zip(values).filter_map(|(name, values)| {
+        let row = Row::new(*name, Unit::Ns, Spread::of(values)?);
+        Some(Row { floor: floor.filter(|_| *name == "publish/ns"), ..row })
+    });
+    Ok((rows.collect(), under_test.feed))
 }
 
+const NAMES: [&str; 4] = ["publish/ns", "publish/coarse/ns", "publish/plan/ns", "publish/stores/ns"];
+
+/// The measurements run at so many depths of the stack in turn, as the figures of one and the same program were seen to differ
+/// from start to start, when nothing but its addresses had changed.
+const DEPTHS: usize = 16;
+
+/// Calls `measure` with the stack lower by `depth` times a sixteenth of a page.
+#[inline(never)]
+fn deeper(depth: usize, measure: &mut dyn FnMut()) {
+    let filler = [0u8; 4096 / DEPTHS];
+    black_box(&filler);
+    match depth.checked_sub(1) {
+        Some(depth) => deeper(depth, measure),
+        None => measure(),
+    }
+}
+
+/// What the measurements publish with.
+struct UnderTest {
+    feed: Feed,
+    page: RawPage,
+    plan: Plan<State>,
+}
+
+impl UnderTest {
+    fn new(setup: &Setup, mut feed: Feed) -> Result<UnderTest> {
+        let plan = feed.clocks.plan(cpu::rdtscp(), Scope::Full).map_err(anyhow::Error::msg)?;
+        Ok(UnderTest { feed, page: setup.page, plan: Plan { steps: 0, ..plan } })
+    }
+
+    /// Cycles of a batch of each of [`NAMES`], and of two counter reads.
+    fn measure(&mut self) -> Result<[u64; NAMES.len() + 1]> {
+        let cycles = [
+            full_cycles(&mut self.feed),
+            coarse_cycles(&mut self.feed),
+            plan_cycles(&mut self.feed.clocks),
+            stores_cycles(self.page, &self.plan),
+            counter_cycles(),
+        ];
+        // The prepared plan has put the clocks back to its anchor: they go on from the timekeeper's.
+        self.feed.publish()?;
+        Ok(cycles)
+    }
+}
+
+/// The plan and the words are the function's own, so that the compiler can keep them where a publish has them, and nothing is
+/// measured but the way from there to the page.
+#[inline(never)]
+fn stores_cycles(page: RawPage, plan: &Plan<State>) -> u64 {
+    let mut prepared = Prepared(*plan);
+    let alone = Writer::with_words(page, PlainWord::default(), PlainWord::default());
+    let anchor = plan.anchor;
+    repeat(BATCH, || {
+        let _ = black_box(alone.publish(|| anchor, &mut prepared));
+    })
+}
+
+#[inline(never)]
+fn full_cycles(feed: &mut Feed) -> u64 {
+    repeat(BATCH, || {
+        let _ = black_box(feed.writer.publish(cpu::rdtscp, &mut feed.clocks));
+    })
+}
+
+#[inline(never)]
+fn coarse_cycles(feed: &mut Feed) -> u64 {
+    repeat(BATCH, || {
+        let _ = black_box(feed.writer.publish_coarse(cpu::rdtscp, &mut feed.clocks));
+    })
+}
+
+#[inline(never)]
 fn plan_cycles(clocks: &mut Timekeeper) -> u64 {
     let mut counter = cpu::rdtscp();
     repeat(BATCH, || {
         counter += 1;
         let _ = black_box(clocks.plan(black_box(counter), Scope::Full));
+    })
+}
+
+#[inline(never)]
+fn counter_cycles() -> u64 {
+    repeat(BATCH, || {
+        black_box((cpu::rdtscp(), cpu::rdtscp()));
     })
 }
