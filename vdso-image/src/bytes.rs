@@ -7,8 +7,13 @@
 pub struct PageAligned<const N: usize>([u8; N]);
 
 impl<const N: usize> PageAligned<N> {
-    /// `bytes`, and zeroes up to `N`.
-    pub(crate) const fn padded(bytes: &[u8]) -> Self {
+    /// `bytes`, and zeroes up to `N`: for an image of the kernel's own, in a `static`.
+    ///
+    /// # Panics
+    ///
+    /// At compile time there, if `N` is not whole pages or too few.
+    #[must_use]
+    pub const fn padded(bytes: &[u8]) -> Self {
         assert!(N % 4096 == 0 && bytes.len() <= N);
         let mut padded = [0; N];
         let mut i = 0;

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 mod bench;
+mod boot;
 mod build_vdso;
 mod compare;
 mod demo;
@@ -27,6 +28,7 @@ enum Command {
     Run(run::Options),
     Demo(demo::Options),
     Bench(bench::Options),
+    Boot(boot::Options),
     /// Runs every check of the project, and lists what was skipped and which package brings it.
     Test,
     #[command(name = compare::COMMAND, hide = true)]
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Run(options) => return run::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Boot(options) => boot::run(&options),
         Command::Test => test::run(),
         Command::CompareCalls => compare::run(),
     };

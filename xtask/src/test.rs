@@ -58,6 +58,13 @@ const STEPS: &[Step] = &[
         verdict: Verdict::Status,
     },
     Step {
+        name: "format of the test kernel",
+        cargo: &["fmt", "--manifest-path", "tests/kernel/Cargo.toml", "--check"],
+        environment: &[],
+        needs: Some(RUSTFMT),
+        verdict: Verdict::Status,
+    },
+    Step {
         name: "vvar depends on nothing",
         cargo: &["tree", "--locked", "--edges", "normal", "--all-features", "--package", "vvar"],
         environment: &[],

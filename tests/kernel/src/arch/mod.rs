@@ -1,0 +1,6 @@
+//! The processor and the machine: one folder an architecture.
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+#[cfg(target_arch = "x86_64")]
+pub use x86_64::*;

@@ -1,0 +1,160 @@
+//! The embedding: all that this kernel does for its vDSO, in the order of `docs/embedding.md`, which explains each step and
+//! quotes this file.
+
+use crate::arch::paging::{physical, Access, AddressSpace, Error as MapError, Owner, PAGE_SIZE};
+use crate::arch::{cpu::feature, image, random, tsc, Counter};
+use crate::lock::Lock;
+use core::ops::Range;
+use vdso_image::{map, Kind, Mapping, Permission};
+use vvar::page::{offset, CpuNumber};
+use vvar::{Clock, CounterKind, Error, Page, PageWrite, Source, Start, Timekeeper, Timespec, Writer};
+
+/// The time between two publishes in ns: the resolution of the coarse clocks.
+pub const TICK: u32 = 4_000_000;
+
+/// TAI less UTC in s, since 2017 (IERS Bulletin C).
+const TAI_OFFSET: i32 = 37;
+
+// Step 1: the page, its writer, and the clocks under a lock. Interrupts are off while the lock is held: see `lock.rs`.
+
+static PAGE: Page = Page::new();
+static WRITER: Writer<&Page> = Writer::new(&PAGE);
+static CLOCKS: Lock<Option<Timekeeper>> = Lock::new(None);
+
+/// Starts the clocks and publishes them for the first time. `realtime` is the time of day at a counter value, if it is known.
+pub fn start(frequency: u64, realtime: Option<(u64, Timespec)>) -> Result<(), Error> {
+    let source = Source { kind: CounterKind::Rdtscp, frequency, bits: 64, synchronisation: tsc::synchronisation() };
+    let begun = realtime.map_or_else(tsc::read, |(counter, _)| counter);
+    let mut clocks = Timekeeper::new(source, begun, Start::default())?;
+    clocks.set_tai_offset(TAI_OFFSET)?;
+    if let Some((counter, time)) = realtime {
+        clocks.set_realtime(counter, time.sec as i64, time.nsec)?;
+    }
+    WRITER.init()?;
+    WRITER.set_resolution(1, TICK);
+    WRITER.set_timezone(0, 0);
+    WRITER.set_cpu_number(cpu_number());
+    clocks.describe(&WRITER);
+    let _ = WRITER.publish(tsc::read, &mut clocks)?;
+    *CLOCKS.lock() = Some(clocks);
+    Ok(())
+}
+
+/// From TSC_AUX, which every CPU has set: see `tsc::init`.
+fn cpu_number() -> CpuNumber {
+    if feature::rdpid() {
+        CpuNumber::Rdpid
+    } else {
+        CpuNumber::Rdtscp
+    }
+}
+
+// Step 2: map it into each new process.
+
+/// Among these addresses one is chosen for each process.
+pub const AREA: Range<u64> = 0x7ff0_0000_0000..0x7fff_0000_0000;
+
+/// An image: its bytes, page-aligned and padded to whole pages, and its plan.
+#[derive(Debug)]
+pub struct Image {
+    /// The bytes, in the kernel's read-only data.
+    pub bytes: &'static [u8],
+    /// What goes where.
+    pub plan: &'static [Mapping],
+}
+
+/// The image that `vdso-image` ships.
+pub static SHIPPED: Image = Image { bytes: image::IMAGE.as_bytes(), plan: &image::MAP_PLAN };
+
+/// Maps image and page at a random address; the address of the image's ELF header, for AT_SYSINFO_EHDR.
+pub fn map(space: AddressSpace, vdso: &Image) -> Result<u64, MapError> {
+    let span = map::span(vdso.plan, image::PAGE_SIZE) as u64;
+    let places = (AREA.end - AREA.start - span) / PAGE_SIZE;
+    let base = AREA.start + random::number() % places * PAGE_SIZE;
+    let header = base + map::image_offset(vdso.plan) as u64;
+    for part in vdso.plan {
+        let memory = match part.kind {
+            Kind::Vvar => core::ptr::from_ref(&PAGE).cast(),
+            Kind::Image => vdso.bytes.as_ptr(),
+            _ => continue,
+        };
+        let execute = part.permission == Permission::ReadExecute;
+        for page in 0..part.pages as u64 {
+            let address = header.wrapping_add_signed(part.offset) + page * PAGE_SIZE;
+            let frame = physical(memory) + page * PAGE_SIZE;
+            // The kernel's frames: a fork shares them, the end of the process leaves them alone.
+            space.map(address, frame, Access { read: true, write: false, execute }, Owner::Kernel)?;
+        }
+    }
+    Ok(header)
+}
+
+// Step 3: publish at every tick and after every change.
+
+/// At every tick, on one CPU.
+pub fn tick() {
+    // Refused only before the start or if the counter has gone back: then the page is as it was.
+    let _ = change(|_, _| Ok(()));
+}
+
+/// Changes the clocks and publishes the change at once. `what` is given the counter's value.
+pub fn change(what: impl FnOnce(&mut Timekeeper, u64) -> Result<(), Error>) -> Result<(), Error> {
+    let mut clocks = CLOCKS.lock();
+    let clocks = clocks.as_mut().ok_or(Error::NotSet)?;
+    what(clocks, tsc::read())?;
+    WRITER.publish(tsc::read, clocks).map(|_| ())
+}
+
+// Step 4: the system call answers from the same page, a timer from its inverse.
+
+/// A clock's time, as the vDSO would give it; where the page cannot answer, from the clocks themselves.
+pub fn now(clock: Clock) -> Result<Timespec, Error> {
+    vvar::read(&PAGE, &Counter, clock).or_else(|_| {
+        let clocks = CLOCKS.lock();
+        clocks.as_ref().ok_or(Error::NotSet)?.now(tsc::read(), clock)
+    })
+}
+
+/// The counter's value at which a clock shows `time` or later: where a timer is to be armed.
+pub fn counter_at(clock: Clock, time: Timespec) -> Result<u64, Error> {
+    CLOCKS.lock().as_ref().ok_or(Error::NotSet)?.counter_at(clock, time)
+}
+
+// Step 5: when the counter cannot be relied on.
+
+/// Around a sleep of the machine. `sleep` returns how long it was; the clocks stand still meanwhile.
+pub fn suspend(sleep: impl FnOnce() -> Timespec) -> Result<(), Error> {
+    WRITER.set_cpu_number(CpuNumber::SystemCall);
+    interrupted(|clocks| {
+        clocks.suspend(tsc::read())?;
+        let slept = sleep();
+        clocks.resume(tsc::read(), slept)
+    })?;
+    // On every CPU that slept, before its number is read from there again: here only one did.
+    tsc::init(crate::arch::per_cpu::index());
+    WRITER.set_cpu_number(cpu_number());
+    Ok(())
+}
+
+/// The counter, which was last good at `old`, has gone on from `new`.
+pub fn counter_discontinuity(old: u64, new: u64) -> Result<(), Error> {
+    interrupted(|clocks| clocks.counter_discontinuity(old, new))
+}
+
+/// Readers of the page make the system call while `what` is done.
+fn interrupted(what: impl FnOnce(&mut Timekeeper) -> Result<(), Error>) -> Result<(), Error> {
+    let mut clocks = CLOCKS.lock();
+    let clocks = clocks.as_mut().ok_or(Error::NotSet)?;
+    WRITER.disable_counter();
+    let outcome = what(clocks);
+    WRITER.enable_counter();
+    outcome?;
+    WRITER.publish(tsc::read, clocks).map(|_| ())
+}
+
+// Your own virtual system call.
+
+/// Sets the number that `__vdso_number` of the kernel's own image (`vdso/number.rs`) returns.
+pub fn set_number(number: u64) {
+    WRITER.page().store_u64(offset::KERNEL_DATA, number);
+}

@@ -1,0 +1,167 @@
+//! Runs the kernel in QEMU.
+
+use anyhow::{bail, Context, Result};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What the kernel asks on a line of its own: see `host.rs` there.
+const QUESTION: &[u8] = b"host: time of day?";
+
+/// QEMU's status when the kernel says that all is well: see `exit.rs` there.
+const SUCCESS: i32 = 33;
+/// And when it says that something is not.
+const FAILURE: i32 = 35;
+
+/// A kernel that has not ended by then hangs. It takes some seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The emulated machine.
+pub(super) struct Machine {
+    program: &'static str,
+}
+
+/// Two CPUs, emulated, with all that the emulator knows; nothing but a serial port and a device to end by.
+const ARGUMENTS: [&str; 19] = [
+    "-nodefaults",
+    "-no-user-config",
+    "-no-reboot",
+    "-machine",
+    "q35",
+    "-cpu",
+    "max",
+    "-smp",
+    "2",
+    "-m",
+    "128M",
+    "-accel",
+    "tcg",
+    "-display",
+    "none",
+    "-serial",
+    "stdio",
+    "-device",
+    "isa-debug-exit,iobase=0xf4,iosize=0x04",
+];
+
+impl Machine {
+    /// The emulator for an architecture.
+    pub(super) fn find(arch: &str) -> Result<Machine> {
+        let (program, package) = match arch {
+            "x86_64" => ("qemu-system-x86_64", "qemu-system-x86"),
+            arch => bail!("no machine for {arch}: x86_64 is the one that the kernel runs on"),
+        };
+        let version = Command::new(program).arg("--version").stdout(Stdio::null()).status();
+        match version {
+            Ok(status) if status.success() => Ok(Machine { program }),
+            Ok(status) => bail!("{program} --version: {status}"),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                bail!("{program} is not installed (Debian package {package})")
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot start {program}")),
+        }
+    }
+
+    /// Boots `kernel` with `archive` as its initial file, passes its output on, and waits until it ends.
+    ///
+    /// # Errors
+    ///
+    /// If it ends otherwise than by saying that all is well, or not in time.
+    pub(super) fn run(&self, kernel: &Path, archive: &Path) -> Result<()> {
+        let started = Instant::now();
+        let mut child = Command::new(self.program)
+            .args(ARGUMENTS)
+            .arg("-kernel")
+            .arg(kernel)
+            .arg("-initrd")
+            .arg(archive)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.program))?;
+        let answers = child.stdin.take().context("the emulator's input")?;
+        let output = child.stdout.take().context("the emulator's output")?;
+        let (sender, lines) = channel();
+        let console = std::thread::spawn(move || serve(output, answers, &sender));
+        loop {
+            match lines.recv_timeout(PATIENCE.saturating_sub(started.elapsed())) {
+                Ok(line) => println!("{line}"),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    stop(&mut child);
+                    bail!("the kernel did not end within {} s", PATIENCE.as_secs());
+                }
+            }
+        }
+        let status = child.wait().context("waiting for the emulator")?;
+        // Its output has ended, so it has too.
+        let served = console.join().unwrap_or(Ok(()));
+        judge(status)?;
+        served.context("the kernel's console")?;
+        println!("{:.1} s", started.elapsed().as_secs_f64());
+        Ok(())
+    }
+}
+
+fn stop(child: &mut Child) {
+    // It may have ended by itself just now.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Passes the kernel's lines on, and answers its questions at once.
+fn serve(output: impl Read, mut answers: impl Write, lines: &Sender<String>) -> std::io::Result<()> {
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        if line == QUESTION {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            // One write, so that it arrives as one.
+            answers.write_all(format!("{}.{:09}\n", now.as_secs(), now.subsec_nanos()).as_bytes())?;
+            answers.flush()?;
+        } else if lines.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn judge(status: ExitStatus) -> Result<()> {
+    match status.code() {
+        Some(SUCCESS) => Ok(()),
+        Some(FAILURE) => bail!("the kernel says that something is wrong: see its output"),
+        Some(0) => bail!("the machine was reset without a word from the kernel: a triple fault"),
+        _ => bail!("the emulator failed: {status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    #[test]
+    fn questions_are_answered_and_not_shown() {
+        let (sender, lines) = channel();
+        let mut answers = Vec::new();
+        serve(&b"one\nhost: time of day?\ntwo"[..], &mut answers, &sender).unwrap();
+        drop(sender);
+        assert_eq!(lines.iter().collect::<Vec<_>>(), ["one", "two"]);
+        let answer = String::from_utf8(answers).unwrap();
+        let (sec, nsec) = answer.strip_suffix('\n').unwrap().split_once('.').unwrap();
+        assert!(sec.parse::<u64>().unwrap() > 1_700_000_000);
+        assert_eq!(nsec.len(), 9);
+    }
+
+    #[test]
+    fn one_status_only_means_success() {
+        let exit = |code: i32| judge(ExitStatus::from_raw(code << 8));
+        assert!(exit(33).is_ok());
+        for code in [0, 1, 3, 32, 34, 35, 255] {
+            assert!(exit(code).is_err(), "{code}");
+        }
+        assert!(judge(ExitStatus::from_raw(9)).is_err(), "killed");
+        assert!(exit(0).unwrap_err().to_string().contains("triple fault"));
+    }
+}
