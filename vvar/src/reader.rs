@@ -186,7 +186,7 @@ pub fn read_coarse<P: PageRead>(page: &P, index: usize) -> Option<Timespec> {
 
 /// The whole seconds of [`read_coarse`], for `time(2)`: a load less.
 ///
-/// `index` is below [`page::LINES`](crate::page::LINES).
+/// `index` is below [`page::LINES`].
 #[inline(always)]
 pub fn read_coarse_seconds<P: PageRead>(page: &P, index: usize) -> Option<u64> {
     coarse(page, index, |which| page.load_u64(line(index, line_offset::SEC) + 8 * which))
