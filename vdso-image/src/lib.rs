@@ -24,6 +24,9 @@
 //! assert!(symbol::__VDSO_CLOCK_GETTIME < IMAGE.as_bytes().len());
 //! ```
 //!
+//! The guide to embedding it, step by step with the code of a kernel that boots, is `docs/embedding.md` in the
+//! [repository](https://github.com/vdso-rs/vdso/blob/main/docs/embedding.md).
+//!
 //! The committed image is what the tests have tested, and it does not depend on the kernel's compiler or target flags.
 //! Feature `from-source` builds it anew with the running compiler, through `vdso-linker`; feature `source` hands the
 //! sources to a kernel's own build of an image, with functions of its own or another layout.
