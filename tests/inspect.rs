@@ -5,40 +5,65 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use vdso_linker::inspect::{inspect, HashKind, Inspection};
+use vdso_linker::manifest::Arch;
 use vdso_linker::{gate, Manifest, PageAbi};
 
 /// Numbers of the ELF ABI, written out: a test that took them from the reader would not see a mistake there.
 const ET_DYN: u64 = 3;
 const EM_X86_64: u64 = 62;
 
-fn shipped(name: &str) -> PathBuf {
-    vdso_tests::workspace().join("vdso-image/images/x86_64").join(name)
+fn shipped(architecture: &str, name: &str) -> PathBuf {
+    vdso_tests::workspace().join("vdso-image/images").join(architecture).join(name)
+}
+
+fn image_of(architecture: &str) -> Vec<u8> {
+    std::fs::read(shipped(architecture, "vdso.so")).expect("the image that ships")
+}
+
+fn manifest_of(architecture: &str) -> Manifest {
+    Manifest::load(&shipped(architecture, "vdso.toml")).expect("the manifest that ships")
+}
+
+fn page_of(architecture: &str) -> PageAbi {
+    let encoding = vvar::page::Encoding::of_architecture(architecture).expect("an architecture with an image");
+    PageAbi { abi: vvar::page::ABI, layout: encoding.layout() }
 }
 
 fn shipped_image() -> Vec<u8> {
-    std::fs::read(shipped("vdso.so")).expect("the image that ships")
+    image_of("x86_64")
 }
 
 fn shipped_report(image: &[u8]) -> gate::Report {
-    let manifest = Manifest::load(&shipped("vdso.toml")).expect("the manifest that ships");
-    gate::check(image, &manifest, Some(PageAbi { abi: vvar::page::ABI, layout: vvar::page::LAYOUT }))
+    gate::check(image, &manifest_of("x86_64"), Some(page_of("x86_64")))
 }
 
 #[test]
-fn the_gate_accepts_the_image_that_ships() {
-    let image = shipped_image();
-    let report = shipped_report(&image);
-    assert!(report.is_accepted(), "{report}");
-    assert!(report.instructions > 100 && report.covered_bytes == report.code_bytes, "{report}");
+fn the_gate_accepts_the_images_that_ship() {
+    for architecture in Arch::ALL.iter().map(|arch| arch.name()) {
+        let report = gate::check(&image_of(architecture), &manifest_of(architecture), Some(page_of(architecture)));
+        assert!(report.is_accepted(), "{architecture}: {report}");
+        assert!(report.instructions > 100 && report.covered_bytes == report.code_bytes, "{architecture}: {report}");
+    }
 }
 
 #[test]
-fn the_gate_refuses_the_image_for_a_page_of_another_layout() {
-    let manifest = Manifest::load(&shipped("vdso.toml")).expect("the manifest that ships");
-    let other = PageAbi { abi: vvar::page::ABI, layout: !vvar::page::LAYOUT };
-    let report = gate::check(&shipped_image(), &manifest, Some(other));
-    let rules: Vec<gate::Rule> = report.violations.iter().map(|violation| violation.rule).collect();
-    assert_eq!(rules, [gate::Rule::PageNote], "{report}");
+fn the_gate_refuses_an_image_for_a_page_of_another_layout() {
+    for architecture in Arch::ALL.iter().map(|arch| arch.name()) {
+        let page = page_of(architecture);
+        let other = PageAbi { layout: !page.layout, ..page };
+        let report = gate::check(&image_of(architecture), &manifest_of(architecture), Some(other));
+        let rules: Vec<gate::Rule> = report.violations.iter().map(|violation| violation.rule).collect();
+        assert_eq!(rules, [gate::Rule::PageNote], "{architecture}: {report}");
+    }
+}
+
+/// The wrong architecture's image is refused by its header, before anything in it is taken for something else.
+#[test]
+fn the_gate_refuses_the_image_of_another_architecture() {
+    for (image, manifest) in [("riscv64", "aarch64"), ("aarch64", "x86_64"), ("x86_64", "riscv64")] {
+        let report = gate::check(&image_of(image), &manifest_of(manifest), None);
+        assert_eq!(report.violations.first().map(|violation| violation.rule), Some(gate::Rule::FileHeader), "{report}");
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! With feature `from-source`: builds the images from this crate's sources and `vvar`'s.
+//! With feature `from-source`: builds the image for the architecture that is compiled for from this crate's sources and
+//! `vvar`'s. The other images stay the committed ones: a kernel needs no compiler target but its own.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -21,22 +22,24 @@ mod from_source {
     pub(super) fn build() {
         println!("cargo:rerun-if-changed=functions");
         println!("cargo:rerun-if-changed=images");
-        for arch in ["x86_64"] {
-            if let Err(error) = build_image(arch) {
-                eprintln!("building the {arch} image failed: {error}");
-                std::process::exit(1);
-            }
+        let arch = std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
+        let Some(encoding) = vvar::page::Encoding::of_architecture(&arch) else {
+            return; // there is no image for it
+        };
+        if let Err(error) = build_image(&arch, encoding) {
+            eprintln!("building the {arch} image failed: {error}");
+            std::process::exit(1);
         }
     }
 
-    fn build_image(arch: &str) -> Result<(), Error> {
+    fn build_image(arch: &str, encoding: vvar::page::Encoding) -> Result<(), Error> {
         let crate_dir = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
         let out_dir = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
         let manifest = Manifest::load(&crate_dir.join(Path::new("images").join(arch).join("vdso.toml")))?;
         Build::new(manifest)
             .library(CrateSource { name: "vvar", files: vvar::source::FILES })
             .functions(CrateSource { name: "functions", files: super::source::FUNCTIONS })
-            .page_abi(PageAbi { abi: vvar::page::ABI, layout: vvar::page::LAYOUT })
+            .page_abi(PageAbi { abi: vvar::page::ABI, layout: encoding.layout() })
             .build()?
             .write_to(&out_dir.join(arch))
     }

@@ -1,6 +1,6 @@
 //! From sources to objects: the libraries, one object with everything in Rust, one for each C or assembly source.
 
-use crate::manifest::{Arch, Export, Language, Manifest, Source};
+use crate::manifest::{Export, Language, Manifest, Source};
 use crate::toolchain::{command, run, Toolchain};
 use crate::{CrateSource, Error};
 use object::{Object, ObjectSymbol};
@@ -172,7 +172,7 @@ impl Compilation<'_> {
             let path = self.source_path(source)?;
             let object = PathBuf::from(format!("source{index}.o"));
             let mut cc = command(compiler.path(), self.work);
-            cc.args(C_FLAGS).args(c_flags(self.manifest.image.arch));
+            cc.args(C_FLAGS).args(self.manifest.image.arch.architecture().c_flags);
             if compiler.is_like_clang() {
                 cc.arg(format!("--target={}", self.manifest.image.arch.target()));
             }
@@ -261,14 +261,6 @@ impl Compilation<'_> {
         } else {
             Err(Error::Exports { symbols })
         }
-    }
-}
-
-/// How C is compiled for one processor.
-fn c_flags(arch: Arch) -> &'static [&'static str] {
-    match arch {
-        // No vector or x87 instruction. No `endbr64`: it is of use only if the whole image is marked for it.
-        Arch::X86_64 => &["-mgeneral-regs-only", "-fcf-protection=none"],
     }
 }
 

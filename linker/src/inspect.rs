@@ -28,7 +28,7 @@ mod unwind;
 pub use dynamic::DynamicEntry;
 pub use file::{Class, Header, Section, Segment};
 pub use hash::{HashKind, HashTable};
-pub use notes::{Note, NoteContent};
+pub use notes::{Note, NoteContent, Property};
 pub use symbols::{Symbol, VersionDefinition};
 pub use unwind::{Cfa, Coverage, Frame, FrameTable, FrameTableEntry, Row, Saved, Unwind};
 

@@ -37,6 +37,7 @@
 //! }
 //! ```
 
+mod arch;
 pub mod build;
 mod compile;
 pub mod constants;

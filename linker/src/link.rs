@@ -62,7 +62,8 @@ pub(crate) fn link(
         .args(["--orphan-handling=error", "--no-undefined", "-Bsymbolic-functions"])
         .args(["-z", "rodynamic", "-z", "norelro", "-z", "noexecstack", "-z"])
         .arg(format!("max-page-size={}", manifest.image.page_size))
-        .args(["--gc-sections", "--eh-frame-hdr"]);
+        .args(["--gc-sections", "--eh-frame-hdr"])
+        .args(manifest.image.arch.architecture().linker_flags);
     match kind {
         Kind::Stripped => lld.args(["--strip-all", "--build-id=sha1"]),
         Kind::Unstripped { build_id } => lld.arg(format!("--build-id=0x{}", hex(build_id))),

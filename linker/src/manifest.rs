@@ -5,9 +5,10 @@
 
 mod check;
 
+pub use crate::arch::Arch;
+
 use crate::Error;
 use serde::Deserialize;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A whole `vdso.toml`. It is made by [`Manifest::load`] or [`Manifest::parse`], which check it.
@@ -22,7 +23,7 @@ pub struct Manifest {
     /// Version nodes, oldest first: `[[version]]`.
     #[serde(rename = "version", default)]
     pub versions: Vec<VersionNode>,
-    /// Exported functions, the one to be fastest first: `[[export]]`.
+    /// Exported functions, in the order in which the code lies in the image: `[[export]]`.
     #[serde(rename = "export", default)]
     pub exports: Vec<Export>,
     /// Further source files of the kernel's own: `[[source]]`.
@@ -50,15 +51,6 @@ pub struct ImageSection {
     /// What a function does when the page cannot answer.
     #[serde(default)]
     pub fallback: Fallback,
-}
-
-/// The architectures that images exist for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arch {
-    /// x86-64, System V ABI.
-    #[serde(rename = "x86_64")]
-    X86_64,
 }
 
 /// What a function does when the page cannot answer.
@@ -114,6 +106,10 @@ pub struct Export {
     pub alias: Option<String>,
     /// The version node, one of the manifest's.
     pub version: String,
+    /// What the function's address is a multiple of, in bytes: 16, 32 or 64, a cache line. A short function that lies in
+    /// one line is fetched a cycle sooner.
+    #[serde(default = "default_alignment")]
+    pub align: u64,
 }
 
 /// A `[[source]]`: a file of the kernel's own that is compiled into the image.
@@ -176,38 +172,6 @@ impl Manifest {
     }
 }
 
-impl Arch {
-    /// Every architecture that an image can be built for.
-    pub const ALL: [Arch; 1] = [Arch::X86_64];
-
-    /// Its name, as in the manifest and in the folder names of built images.
-    pub fn name(self) -> &'static str {
-        match self {
-            Arch::X86_64 => "x86_64",
-        }
-    }
-
-    /// The Rust target that images are compiled for: the ABI of the *user's* side, whatever the kernel is compiled for.
-    pub fn target(self) -> &'static str {
-        match self {
-            Arch::X86_64 => "x86_64-unknown-linux-gnu",
-        }
-    }
-
-    /// The page sizes in bytes that the processor has.
-    pub fn page_sizes(self) -> &'static [u64] {
-        match self {
-            Arch::X86_64 => &[4096],
-        }
-    }
-}
-
-impl fmt::Display for Arch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 impl Fallback {
     /// Its name, as in the manifest and as the value of `cfg(vdso_fallback)` in the functions.
     pub fn name(self) -> &'static str {
@@ -250,6 +214,10 @@ impl Default for VvarSection {
 
 fn default_page_size() -> u64 {
     4096
+}
+
+fn default_alignment() -> u64 {
+    16
 }
 
 fn one() -> u64 {

@@ -36,9 +36,35 @@ pub const VVAR_PAGE: &str = "vvar_page";
 /// The linker script for a manifest, in the dialect that lld and GNU ld share.
 pub fn linker_script(manifest: &Manifest) -> String {
     TEMPLATE
+        .replace("@PROPERTY_SEGMENTS@\n", properties(manifest, PROPERTY_SEGMENTS))
+        .replace("@PROPERTIES@\n", properties(manifest, PROPERTIES))
+        .replace("@NO_PROPERTIES@\n", if marked(manifest) { "" } else { NO_PROPERTIES })
         .replace("@VVAR_PAGE@", &address(manifest.vvar_offset()))
         .replace("@EXPORTS@", &exports_text(manifest))
         .replace("@DEBUG@", &debug_sections())
+}
+
+/// What is in the script only of images that are marked as having landing pads. Two segments as every linker makes them:
+/// kernels read the mark through the first, tools that list notes through the second. Both are their own, since the note
+/// is aligned to 8 bytes, and the distance of one note from the next is a multiple of the segment's alignment.
+const PROPERTY_SEGMENTS: &str =
+    "  property 0x6474e553 FLAGS(4);           /* PT_GNU_PROPERTY */\n  property_note PT_NOTE FLAGS(4);\n";
+const PROPERTIES: &str = "  .note.gnu.property : { KEEP(*(.note.gnu.property)) } :load :property :property_note\n";
+
+/// What is in the script of all others.
+const NO_PROPERTIES: &str =
+    "    *(.note.gnu.property)                 /* aligned to 8, which would break up the notes below */\n";
+
+fn marked(manifest: &Manifest) -> bool {
+    manifest.image.arch.architecture().landing_pads.is_some()
+}
+
+fn properties(manifest: &Manifest, text: &'static str) -> &'static str {
+    if marked(manifest) {
+        text
+    } else {
+        ""
+    }
 }
 
 /// The version script for a manifest: its exports, each in its version node, and nothing else.
@@ -76,7 +102,8 @@ fn address(offset: i64) -> String {
 /// One rule an export, since within one rule the files' order decides. rustc and cc put each function in a section of its
 /// own, named after it.
 fn exports_text(manifest: &Manifest) -> String {
-    let rules = manifest.exports.iter().map(|export| format!("    *(.text.{})", export.name));
+    let rules =
+        manifest.exports.iter().map(|export| format!("    . = ALIGN({});\n    *(.text.{})", export.align, export.name));
     rules.collect::<Vec<_>>().join("\n")
 }
 

@@ -11,6 +11,9 @@ const RUSTC: &str = "RUSTC";
 /// Names a linker to use instead of the toolchain's.
 const LINKER: &str = "VDSO_LINKER";
 
+/// Names a sysroot with `core` for targets that the compiler's own has none for.
+const SYSROOT: &str = "VDSO_SYSROOT";
+
 /// The variables that a compiler may see: where programs, libraries and temporary files are, and which toolchain rustup
 /// is to take. Every other one, flags above all, would make the image depend on whose shell it was built in.
 const ENVIRONMENT: [&str; 8] = [
@@ -58,7 +61,8 @@ impl Toolchain {
         let field = |name: &str| version.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
         let host = field("host: ").ok_or_else(|| no_compiler(&rustc, "`-vV` names no host"))?;
         let commit = field("commit-hash: ").filter(|commit| commit != "unknown");
-        let sysroot = choice.sysroot.as_deref().map(absolute).transpose()?;
+        let named = std::env::var_os(SYSROOT).map(PathBuf::from).filter(|sysroot| has_core(sysroot, target));
+        let sysroot = choice.sysroot.clone().or(named).as_deref().map(absolute).transpose()?;
         require_core(sysroot.as_deref().unwrap_or(&own_sysroot), target)?;
         let linker = match choice.linker.clone().or_else(|| std::env::var_os(LINKER).map(PathBuf::from)) {
             Some(linker) => linker,
@@ -130,18 +134,26 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(path).map_err(Error::io("find", path))
 }
 
-fn require_core(sysroot: &Path, target: &str) -> Result<(), Error> {
-    let libraries = sysroot.join("lib").join("rustlib").join(target).join("lib");
+/// Where a sysroot keeps the libraries of a target.
+fn libraries(sysroot: &Path, target: &str) -> PathBuf {
+    sysroot.join("lib").join("rustlib").join(target).join("lib")
+}
+
+fn has_core(sysroot: &Path, target: &str) -> bool {
     let is_core =
         |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with("libcore") && name.ends_with(".rlib"));
-    let found = std::fs::read_dir(&libraries).is_ok_and(|files| files.flatten().any(|file| is_core(&file.file_name())));
-    if found {
+    let files = std::fs::read_dir(libraries(sysroot, target));
+    files.is_ok_and(|files| files.flatten().any(|file| is_core(&file.file_name())))
+}
+
+fn require_core(sysroot: &Path, target: &str) -> Result<(), Error> {
+    if has_core(sysroot, target) {
         return Ok(());
     }
     Err(Error::Tool {
         tool: format!("target {target}"),
-        problem: format!("there is no `core` for it in {}", libraries.display()),
-        remedy: format!("run `rustup target add {target}`, or give the build a sysroot that has it"),
+        problem: format!("there is no `core` for it in {}", libraries(sysroot, target).display()),
+        remedy: format!("run `rustup target add {target}`, or name a sysroot that has it in {SYSROOT}"),
     })
 }
 

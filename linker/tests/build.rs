@@ -110,12 +110,12 @@ fn the_section_headers_are_mapped_and_the_unstripped_image_has_the_same_build_id
 }
 
 #[test]
-fn the_first_export_starts_a_cache_line() {
-    for first in ["__vdso_time", "__vdso_getpid"] {
-        let second = if first == "__vdso_time" { "__vdso_getpid" } else { "__vdso_time" };
-        let artifacts = built(clock(&[HEAD, &export(first, None), &export(second, None)].concat()));
+fn exports_lie_in_order_and_aligned_as_the_manifest_says() {
+    for (first, second, align) in [("__vdso_time", "__vdso_getpid", 16), ("__vdso_getpid", "__vdso_time", 64)] {
+        let aligned = export(second, None) + &format!("align = {align}\n");
+        let artifacts = built(clock(&[HEAD, &export(first, None), &aligned].concat()));
         let (first, second) = (symbol(&artifacts.debug, first), symbol(&artifacts.debug, second));
-        assert!(first % 64 == 0 && first < second, "{first:#x} {second:#x}");
+        assert!(first % 16 == 0 && second % align == 0 && first < second, "{first:#x} {second:#x}");
     }
 }
 

@@ -79,7 +79,7 @@ fn unknown_keys_and_wrong_types_are_shown_in_their_line() {
         ("pages = 1", "page = 1", 11, "unknown field `page`, expected `placement` or `pages`"),
         ("[vvar]", "[vvars]", 9, "unknown field `vvars`"),
         ("alias = ", "aliases = ", 18, "unknown field `aliases`"),
-        ("\"x86_64\"", "\"riscv64\"", 3, "unknown variant `riscv64`, expected `x86_64`"),
+        ("\"x86_64\"", "\"mips\"", 3, "unknown variant `mips`, expected one of `x86_64`, `riscv64`, `aarch64`"),
         ("\"linux-syscall\"", "\"svc\"", 7, "unknown variant `svc`, expected `linux-syscall` or `enosys`"),
         ("\"before\"", "\"below\"", 10, "unknown variant `below`, expected `before` or `after`"),
         ("pages = 1", "pages = -1", 11, "invalid value: integer `-1`, expected u64"),
@@ -123,6 +123,7 @@ fn values_that_cannot_be_are_named_with_their_remedy() {
         ("alias = \"time\"", "alias = \"__vdso_time\"", &["[[export]] alias = \"__vdso_time\"", "another export"]),
         ("[[source]]", &again("time"), &["[[export]] name = \"time\"", "another export has this name"]),
         ("[[source]]", &again("Time"), &["[[export]] name = \"Time\"", "`time` differs from it only in case"]),
+        ("alias = \"time\"", "align = 24", &["[[export]] \"__vdso_time\" align = 24", "one of: 16, 32, 64"]),
         (
             "version = \"LINUX_2.6\"",
             "version = \"LINUX_9\"",

@@ -1,5 +1,7 @@
 //! `clock_gettime(2)`.
 
+use super::arch::system_call::CLOCK_GETTIME;
+use super::system_call::system_call2;
 use super::{arch, line_of, page, slow_time, Timespec};
 
 /// Writes the clock's time to `time`; 0, or a negated error number.
@@ -9,8 +11,8 @@ use super::{arch, line_of, page, slow_time, Timespec};
 /// # Safety
 ///
 /// `time` is valid for a `timespec`, or the caller accepts the fault.
-#[no_mangle]
-pub unsafe extern "C" fn __vdso_clock_gettime(clock: i32, time: *mut Timespec) -> i32 {
+#[inline(always)]
+pub unsafe fn clock_gettime(clock: i32, time: *mut Timespec) -> i32 {
     if let Some(index) = line_of(clock) {
         if let Some(now) = vvar::reader::read_fast(&page(), &arch::MachineCounter, index) {
             // SAFETY: the caller's promise.
@@ -26,7 +28,7 @@ pub unsafe extern "C" fn __vdso_clock_gettime(clock: i32, time: *mut Timespec) -
 ///
 /// # Safety
 ///
-/// As [`__vdso_clock_gettime`].
+/// As [`clock_gettime`].
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn slow(clock: i32, time: *mut Timespec) -> i32 {
@@ -38,5 +40,5 @@ unsafe extern "C" fn slow(clock: i32, time: *mut Timespec) -> i32 {
         }
     }
     // The kernel checks the pointer.
-    arch::syscall2(arch::CLOCK_GETTIME, clock as isize, time as isize) as i32
+    system_call2(CLOCK_GETTIME, clock as isize, time as isize) as i32
 }

@@ -1,5 +1,7 @@
 //! `gettimeofday(2)`.
 
+use super::arch::system_call::GETTIMEOFDAY;
+use super::system_call::system_call2;
 use super::{arch, page, slow_time};
 use vvar::memory::Barrier;
 use vvar::page::offset;
@@ -25,8 +27,8 @@ pub struct Timezone {
 /// # Safety
 ///
 /// Each pointer is null or valid, or the caller accepts the fault.
-#[no_mangle]
-pub unsafe extern "C" fn __vdso_gettimeofday(time: *mut Timeval, zone: *mut Timezone) -> i32 {
+#[inline(always)]
+pub unsafe fn gettimeofday(time: *mut Timeval, zone: *mut Timezone) -> i32 {
     if !time.is_null() {
         match vvar::reader::read_hot(&page(), &arch::MachineCounter, Clock::Realtime.id()) {
             // SAFETY: not null, and the caller's promise.
@@ -39,7 +41,7 @@ pub unsafe extern "C" fn __vdso_gettimeofday(time: *mut Timeval, zone: *mut Time
         return 0;
     }
     // SAFETY: not null, and the caller's promise.
-    unsafe { store_zone(zone) }
+    unsafe { store_zone(time, zone) }
 }
 
 /// # Safety
@@ -54,18 +56,23 @@ unsafe fn store(at: *mut Timeval, now: vvar::Timespec) {
     }
 }
 
+/// The first parameter keeps the second where callers have it.
+///
 /// # Safety
 ///
-/// `zone` is valid.
+/// `zone` is null or valid.
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn store_zone(zone: *mut Timezone) -> i32 {
+unsafe extern "C" fn store_zone(_: *mut Timeval, zone: *mut Timezone) -> i32 {
+    if zone.is_null() {
+        return 0;
+    }
     let page = page();
     let known = page.load_u32(offset::TIMEZONE_KNOWN) != 0;
     // The writer stores it after the value.
     page.barrier(Barrier::SeqThenSlot);
     if !known {
-        return system_call(core::ptr::null_mut(), zone);
+        return ask(core::ptr::null_mut(), zone);
     }
     let word = page.load_u64(offset::TIMEZONE);
     // SAFETY: the caller's promise.
@@ -78,23 +85,20 @@ unsafe extern "C" fn store_zone(zone: *mut Timezone) -> i32 {
 
 /// # Safety
 ///
-/// As [`__vdso_gettimeofday`]; `time` is not null.
+/// As [`gettimeofday`]; `time` is not null.
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn slow(time: *mut Timeval, zone: *mut Timezone) -> i32 {
     let Some(now) = slow_time(Clock::Realtime.id()) else {
-        return system_call(time, zone);
+        return ask(time, zone);
     };
     // SAFETY: the caller's promise.
     unsafe { store(time, now) };
-    if zone.is_null() {
-        return 0;
-    }
-    // SAFETY: not null, and the caller's promise.
-    unsafe { store_zone(zone) }
+    // SAFETY: the caller's promise.
+    unsafe { store_zone(time, zone) }
 }
 
 /// The kernel checks the pointers.
-fn system_call(time: *mut Timeval, zone: *mut Timezone) -> i32 {
-    arch::syscall2(arch::GETTIMEOFDAY, time as isize, zone as isize) as i32
+fn ask(time: *mut Timeval, zone: *mut Timezone) -> i32 {
+    system_call2(GETTIMEOFDAY, time as isize, zone as isize) as i32
 }

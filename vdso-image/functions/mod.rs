@@ -4,27 +4,44 @@
 //! interrupted another of them. So: no vector or floating-point instruction, no stack probe, at most 256 bytes of stack, no
 //! writable data, no call out of the image, no panic. The gate refuses an image that breaks one of these.
 //!
-//! What a call needs from the machine is in one file an architecture: the page's address, the CPU's number and the system
-//! call; the ordered counter read is `vvar`'s.
+//! What differs between architectures is in one folder each: which functions there are and what they are called, the
+//! page's address, the system call. The ordered counter read is `vvar`'s.
 
 mod clock_getres;
 mod clock_gettime;
-mod getcpu;
 mod gettimeofday;
 mod note;
-mod time;
+pub mod system_call;
 
+#[cfg(target_arch = "aarch64")]
+#[path = "aarch64/mod.rs"]
+pub mod arch;
+#[cfg(target_arch = "riscv64")]
+#[path = "riscv64/mod.rs"]
+pub mod arch;
 #[cfg(target_arch = "x86_64")]
-#[path = "x86_64.rs"]
+#[path = "x86_64/mod.rs"]
 pub mod arch;
 
-pub use clock_getres::__vdso_clock_getres;
-pub use clock_gettime::__vdso_clock_gettime;
-pub use getcpu::__vdso_getcpu;
-pub use gettimeofday::__vdso_gettimeofday;
-pub use time::__vdso_time;
+pub use clock_getres::clock_getres;
+pub use clock_gettime::clock_gettime;
+pub use gettimeofday::{gettimeofday, Timeval, Timezone};
 
 use vvar::RawPage;
+
+/// Exports generic functions by the names that an architecture's clients look up.
+#[allow(unused_macros)] // not every architecture can have its entries in Rust
+macro_rules! export {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty = $function:path;)*) => {$(
+        #[no_mangle]
+        unsafe extern "C" fn $name($($argument: $type),*) -> $result {
+            // SAFETY: the caller's promise.
+            unsafe { $function($($argument),*) }
+        }
+    )*};
+}
+#[allow(unused_imports)]
+use export;
 
 /// `struct timespec` of a 64-bit program.
 #[repr(C)]
@@ -59,19 +76,17 @@ pub fn page() -> RawPage {
 #[repr(C)]
 struct Reading {
     sec: u64,
-    /// [`UNAVAILABLE`] if the page cannot answer.
-    nsec: u64,
+    /// Negative if the page cannot answer.
+    nsec: i32,
 }
-
-const UNAVAILABLE: u64 = u64::MAX;
 
 /// The slow path of every function, once, and out of the way of the fast path's registers.
 #[cold]
 #[inline(never)]
 extern "C" fn read_slow(index: usize) -> Reading {
     match vvar::reader::read_slow(&page(), &arch::MachineCounter, index) {
-        Some(time) => Reading { sec: time.sec, nsec: u64::from(time.nsec) },
-        None => Reading { sec: 0, nsec: UNAVAILABLE },
+        Some(time) => Reading { sec: time.sec, nsec: time.nsec as i32 },
+        None => Reading { sec: 0, nsec: -1 },
     }
 }
 
@@ -79,7 +94,7 @@ extern "C" fn read_slow(index: usize) -> Reading {
 #[inline(always)]
 fn slow_time(index: usize) -> Option<vvar::Timespec> {
     let Reading { sec, nsec } = read_slow(index);
-    (nsec != UNAVAILABLE).then_some(vvar::Timespec { sec, nsec: nsec as u32 })
+    (nsec >= 0).then_some(vvar::Timespec { sec, nsec: nsec as u32 })
 }
 
 /// The index of a clock's line; `None` for an id that has none (CPU-time clocks are negative).

@@ -1,5 +1,8 @@
 //! A vDSO for any kernel: ELF images whose functions read the clocks from the [`vvar`] page.
 //!
+//! One module an architecture: [`x86_64`], [`aarch64`], [`riscv64`]. Each is there whatever this crate is compiled for, as an
+//! image is bytes.
+//!
 //! ```
 //! use vdso_image::x86_64::{symbol, IMAGE, MAP_PLAN, PAGE_SIZE};
 //! use vdso_image::{map, Kind};
@@ -27,13 +30,17 @@
 //! The guide to embedding it, step by step with the code of a kernel that boots, is `docs/embedding.md` in the
 //! [repository](https://github.com/vdso-rs/vdso/blob/main/docs/embedding.md).
 //!
-//! The committed image is what the tests have tested, and it does not depend on the kernel's compiler or target flags.
-//! Feature `from-source` builds it anew with the running compiler, through `vdso-linker`; feature `source` hands the
-//! sources to a kernel's own build of an image, with functions of its own or another layout.
+//! The committed images are what the tests have tested, and they do not depend on the kernel's compiler or target flags.
+//! Feature `from-source` builds the one for the architecture that is compiled for anew with the running compiler, through
+//! `vdso-linker`; feature `source` hands the sources to a kernel's own build of an image, with functions of its own or
+//! another layout.
 #![no_std]
 
+pub mod aarch64;
 pub mod bytes;
+mod image;
 pub mod map;
+pub mod riscv64;
 #[cfg(feature = "source")]
 pub mod source;
 pub mod vsyscall;

@@ -5,9 +5,21 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("mod.rs", include_str!("../functions/mod.rs")),
     ("clock_getres.rs", include_str!("../functions/clock_getres.rs")),
     ("clock_gettime.rs", include_str!("../functions/clock_gettime.rs")),
-    ("getcpu.rs", include_str!("../functions/getcpu.rs")),
     ("gettimeofday.rs", include_str!("../functions/gettimeofday.rs")),
     ("note.rs", include_str!("../functions/note.rs")),
-    ("time.rs", include_str!("../functions/time.rs")),
-    ("x86_64.rs", include_str!("../functions/x86_64.rs")),
+    ("system_call.rs", include_str!("../functions/system_call.rs")),
+    // aarch64
+    ("aarch64/mod.rs", include_str!("../functions/aarch64/mod.rs")),
+    ("aarch64/landing_pad.rs", include_str!("../functions/aarch64/landing_pad.rs")),
+    ("aarch64/rt_sigreturn.rs", include_str!("../functions/aarch64/rt_sigreturn.rs")),
+    ("aarch64/system_call.rs", include_str!("../functions/aarch64/system_call.rs")),
+    // riscv64
+    ("riscv64/mod.rs", include_str!("../functions/riscv64/mod.rs")),
+    ("riscv64/rt_sigreturn.rs", include_str!("../functions/riscv64/rt_sigreturn.rs")),
+    ("riscv64/system_call.rs", include_str!("../functions/riscv64/system_call.rs")),
+    // x86_64
+    ("x86_64/mod.rs", include_str!("../functions/x86_64/mod.rs")),
+    ("x86_64/getcpu.rs", include_str!("../functions/x86_64/getcpu.rs")),
+    ("x86_64/system_call.rs", include_str!("../functions/x86_64/system_call.rs")),
+    ("x86_64/time.rs", include_str!("../functions/x86_64/time.rs")),
 ];

@@ -7,13 +7,17 @@
 //! | 11..6 | the counter's width in bits, less one |
 //! | 5..0 | shift |
 //!
-//! The hot path compares the whole word with **one** constant, [`Control::hot`]: this layout, on, the counter that the
-//! path reads, 64 bits wide, shift 32. "Disabled", "never written", "another layout" and "another counter" all fail that
-//! one comparison, at no cost of their own.
+//! The hot path compares the whole word with **one** constant. For a [split](crate::page::split) line that is
+//! [`Control::split_hot`]: this layout, on, the counter that the path reads, 64 bits wide, shift 32. Counters that serve
+//! [wide](crate::page::wide) lines are slower, and their shift is not one: what is left after an exclusive or with that
+//! constant, of shift 0, is below 64 exactly when all but the shift is as expected, and then it is the shift
+//! ([`Control::wide_hot`]). "Disabled", "never written", "another layout" and "another counter" all fail that one comparison,
+//! at no cost of their own.
 
-use crate::page::LAYOUT;
+use crate::page::Encoding;
 
-/// The shift that the hot path has compiled in. It is also the largest: 32 bits of a count times 2^-32 ns stay below 1 ns.
+/// The shift that the hot path of split lines has compiled in. It is also the largest: 32 bits of a count times 2^-32 ns stay
+/// below 1 ns.
 pub const HOT_SHIFT: u32 = 32;
 
 /// Where a clock's count comes from.
@@ -29,15 +33,32 @@ pub enum CounterKind {
     /// x86: the TSC by LFENCE; RDTSC. On AMD only where LFENCE is dispatch-serialising (APM volume 2, 3.2.2; MSR
     /// C001_1029 bit 1 or CPUID 8000_0021 EAX bit 2): the kernel sets it and reads it back first.
     LfenceRdtsc = 3,
+    /// Arm: CNTVCT_EL0 of the generic timer, behind an ISB. Its 56 to 64 bits roll over after 40 years at the earliest (Arm
+    /// ARM D12.1.2), so a kernel may call it 64 bits wide.
+    Cntvct = 4,
+    /// Arm: CNTVCTSS_EL0, which needs no ISB. The CPUs have it (FEAT_ECV) if ID_AA64MMFR0_EL1.ECV is not 0.
+    Cntvctss = 5,
+    /// Arm: CNTVCT_EL0, read twice, on a machine some of whose CPUs are Cortex-A73 (erratum 858921: a read while the low half
+    /// wraps can be wrong). Other errata of the counter (Allwinner A64, QorIQ A-008585, HiSilicon 161010101) need more than
+    /// user programs should do for the time: there the counter is [`CounterKind::Off`].
+    CntvctErratum858921 = 6,
+    /// RISC-V: the CSR `time`, 64 bits (Zicntr).
+    RiscvTime = 7,
 }
 
 impl CounterKind {
-    const fn from_bits(bits: u32) -> Option<CounterKind> {
-        match bits {
-            0 => Some(CounterKind::Off),
-            1 => Some(CounterKind::Coarse),
-            2 => Some(CounterKind::Rdtscp),
-            3 => Some(CounterKind::LfenceRdtsc),
+    /// `None` also for the counter of a machine whose lines have the other encoding.
+    #[inline(always)]
+    const fn from_bits(bits: u32, encoding: Encoding) -> Option<CounterKind> {
+        match (bits, encoding) {
+            (0, _) => Some(CounterKind::Off),
+            (1, _) => Some(CounterKind::Coarse),
+            (2, Encoding::Split) => Some(CounterKind::Rdtscp),
+            (3, Encoding::Split) => Some(CounterKind::LfenceRdtsc),
+            (4, Encoding::Wide) => Some(CounterKind::Cntvct),
+            (5, Encoding::Wide) => Some(CounterKind::Cntvctss),
+            (6, Encoding::Wide) => Some(CounterKind::CntvctErratum858921),
+            (7, Encoding::Wide) => Some(CounterKind::RiscvTime),
             _ => None,
         }
     }
@@ -61,10 +82,24 @@ pub struct Control {
 }
 
 /// The layout's part of the word. Never 0, as a zero word has to be refused.
-const LAYOUT_BITS: u32 = {
-    let bits = (LAYOUT ^ (LAYOUT >> 16) ^ (LAYOUT >> 32) ^ (LAYOUT >> 48)) as u16 as u32;
+const fn layout_bits(layout: u64) -> u32 {
+    let bits = (layout ^ (layout >> 16) ^ (layout >> 32) ^ (layout >> 48)) as u16 as u32;
     (if bits == 0 { 1 } else { bits }) << 16
-};
+}
+
+const SPLIT_BITS: u32 = layout_bits(Encoding::Split.layout());
+const WIDE_BITS: u32 = layout_bits(Encoding::Wide.layout());
+const _: () = assert!(SPLIT_BITS != WIDE_BITS, "a reader must not take one encoding for the other");
+
+impl Encoding {
+    #[inline(always)]
+    const fn bits(self) -> u32 {
+        match self {
+            Encoding::Split => SPLIT_BITS,
+            Encoding::Wide => WIDE_BITS,
+        }
+    }
+}
 
 impl Control {
     /// A word that says "use the system call".
@@ -73,32 +108,45 @@ impl Control {
     /// A coarse clock.
     pub const COARSE: Control = Control { kind: CounterKind::Coarse, bits: 64, shift: 0 };
 
-    /// The word that the hot path accepts.
+    /// The word that the hot path of a split line accepts.
     #[must_use]
     #[inline(always)]
-    pub const fn hot(kind: CounterKind) -> u32 {
-        Control { kind, bits: 64, shift: HOT_SHIFT }.word()
+    pub const fn split_hot(kind: CounterKind) -> u32 {
+        Control { kind, bits: 64, shift: HOT_SHIFT }.word(Encoding::Split)
     }
 
-    /// Encodes.
+    /// The shift, if the hot path of a wide line accepts the word: it counts by a 64-bit counter of that kind.
     #[must_use]
     #[inline(always)]
-    pub const fn word(self) -> u32 {
-        match self.kind {
-            CounterKind::Off => Control::OFF,
-            kind => LAYOUT_BITS | (kind as u32) << 12 | ((self.bits - 1) & 63) << 6 | (self.shift & 63),
+    pub const fn wide_hot(word: u32, kind: CounterKind) -> Option<u32> {
+        let shift = word ^ Control { kind, bits: 64, shift: 0 }.word(Encoding::Wide);
+        if shift < 64 {
+            Some(shift)
+        } else {
+            None
         }
     }
 
-    /// Decodes; `None` for "use the system call" and for a word of another layout or of a kind that this version does not
-    /// know.
+    /// Encodes, for a line of that encoding.
     #[must_use]
-    pub const fn decode(word: u32) -> Option<Control> {
-        if word & 0xffff_0000 != LAYOUT_BITS {
+    #[inline(always)]
+    pub const fn word(self, encoding: Encoding) -> u32 {
+        match self.kind {
+            CounterKind::Off => Control::OFF,
+            kind => encoding.bits() | (kind as u32) << 12 | ((self.bits - 1) & 63) << 6 | (self.shift & 63),
+        }
+    }
+
+    /// Decodes the word of a line of that encoding; `None` for "use the system call" and for a word of another layout or of a
+    /// kind that this version does not know for that encoding.
+    #[must_use]
+    #[inline(always)]
+    pub const fn decode(word: u32, encoding: Encoding) -> Option<Control> {
+        if word & 0xffff_0000 != encoding.bits() {
             return None;
         }
         let (bits, shift) = ((word >> 6 & 63) + 1, word & 63);
-        match CounterKind::from_bits(word >> 12 & 15) {
+        match CounterKind::from_bits(word >> 12 & 15, encoding) {
             Some(CounterKind::Off) | None => None,
             Some(kind) => Some(Control { kind, bits, shift }),
         }

@@ -11,11 +11,37 @@ pub trait Counter {
     /// The counter that the hot path reads.
     const HOT: CounterKind;
 
+    /// A second one that the hot path of [wide](crate::page::wide) lines reads, where machines of one architecture have either.
+    const HOT_TOO: Option<CounterKind> = None;
+
     /// Reads [`Counter::HOT`]. Only called when the page's control word names it.
     fn read_hot(&self) -> u64;
 
     /// Reads the counter of that kind: a value within its width. `None` for a counter that this machine does not have.
     fn read(&self, kind: CounterKind) -> Option<u64>;
+
+    /// As [`Counter::read`], for a reader of the page: it has branched on the control word that names this counter, and that
+    /// word was loaded after whatever the counter is to be read after; it then loads the slot at addresses that depend on
+    /// [`Reading::zero`]. Some architectures order a counter only so, or cheaper so.
+    #[inline(always)]
+    fn read_between(&self, kind: CounterKind) -> Option<Reading> {
+        self.read(kind).map(|value| Reading { value, zero: 0 })
+    }
+}
+
+/// A counter's value, and what loads that have to come after it depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// The value.
+    pub value: u64,
+    /// 0, which neither the compiler nor the processor knows before the counter is read; to be added to an address. Plain 0
+    /// where later loads need no such tie.
+    pub zero: usize,
+}
+
+impl Reading {
+    /// Of no counter: what a coarse clock counts by.
+    pub(crate) const NONE: Reading = Reading { value: 0, zero: 0 };
 }
 
 /// Finds out by how much the counters of several CPUs disagree.

@@ -63,6 +63,8 @@ pub enum Error {
         abi: u32,
         /// Layout hash found.
         layout: u64,
+        /// Layout hash of the page that was to be there.
+        expected: u64,
     },
 }
 
@@ -96,12 +98,11 @@ impl fmt::Display for Error {
             Error::NotSuspended => f.write_str("resume without suspend: call suspend before the counter stops"),
             Error::OutOfReach => f.write_str("the clock does not reach that time within the counter's range"),
             Error::Busy => f.write_str("another publish is under way; it will be repeated with the newest state"),
-            Error::ForeignPage { abi, layout } => write!(
+            Error::ForeignPage { abi, layout, expected } => write!(
                 f,
-                "page has ABI {abi}, layout {layout:#018x}; this is ABI {}, layout {:#018x}: build image and kernel from one \
-                 version of the vvar crate",
-                crate::page::ABI,
-                crate::page::LAYOUT
+                "page has ABI {abi}, layout {layout:#018x}; this is ABI {}, layout {expected:#018x}: build image and kernel from \
+                 one version of the vvar crate, for one architecture",
+                crate::page::ABI
             ),
         }
     }

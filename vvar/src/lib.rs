@@ -10,6 +10,7 @@
 //! | [`writer`] | the writer: one publish, refused writers, disabling |
 //! | [`timekeeper`] | counter and frequency to clocks: set, slew, leap, suspend; its arithmetic is in `exact.rs` |
 //! | [`counter`] | ordered counter reads, and a test of how CPUs agree |
+//! | [`arch`] | the counters of each architecture |
 //!
 //! The guide to embedding it, step by step with the code of a kernel that boots, is `docs/embedding.md` in the
 //! [repository](https://github.com/vdso-rs/vdso/blob/main/docs/embedding.md). A kernel's side, in full:

@@ -5,14 +5,16 @@
 //! is mapped read-only may only be read by **Relaxed** atomic loads, up to pointer size, with fences (documentation of
 //! `core::sync::atomic`, "Atomic accesses to read-only memory"): so the protocol uses nothing else.
 
-use crate::page::{Page, SIZE};
+use crate::page::{Encoding, Page, SIZE};
+use core::marker::PhantomData;
 use core::sync::atomic::{fence, AtomicU32, AtomicU64, Ordering};
 
 /// The barriers of the protocol. Remove any one and a reader can be given a wrong time: the model tests show it for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Barrier {
     /// Reader, acquire, between its load of `seq` and its loads of control word and slot. Pairs with
-    /// [`Barrier::SlotBeforeSeq`]: who sees the new `seq` sees the slot that it names, and a control word no older.
+    /// [`Barrier::SlotBeforeSeq`]: who sees the new `seq` sees the slot that it names, and a control word no older. On Arm it also
+    /// is what the order of the counter begins with: see [`crate::reader`].
     SeqThenSlot,
     /// Reader, acquire, between its loads of the slot and its second load of `seq`. Pairs with [`Barrier::SeqBeforeReuse`]:
     /// who saw any store into a slot that is being filled again sees that `seq` has moved.
@@ -53,6 +55,9 @@ impl Barrier {
 ///
 /// Offsets are below 4096 and naturally aligned; they come from [`crate::page`] and [`crate::clock`], never from a user.
 pub trait PageRead {
+    /// How the page's lines are encoded. Another one than this architecture's is for programs that have to do with a machine
+    /// of another kind, by [`Encoded`].
+    const ENCODING: Encoding = Encoding::NATIVE;
     /// One relaxed atomic load of 32 bits.
     fn load_u32(&self, offset: usize) -> u32;
     /// One relaxed atomic load of 64 bits.
@@ -161,6 +166,7 @@ impl PageWrite for Page {
 }
 
 impl<P: PageRead + ?Sized> PageRead for &P {
+    const ENCODING: Encoding = P::ENCODING;
     #[inline(always)]
     fn load_u32(&self, offset: usize) -> u32 {
         (**self).load_u32(offset)
@@ -183,5 +189,84 @@ impl<P: PageWrite + ?Sized> PageWrite for &P {
     #[inline(always)]
     fn store_u64(&self, offset: usize, value: u64) {
         (**self).store_u64(offset, value);
+    }
+}
+
+/// An [`Encoding`] as a type.
+pub trait Lines {
+    /// The encoding.
+    const ENCODING: Encoding;
+}
+
+/// [`Encoding::Split`].
+#[derive(Debug, Clone, Copy)]
+pub enum SplitLines {}
+
+/// [`Encoding::Wide`].
+#[derive(Debug, Clone, Copy)]
+pub enum WideLines {}
+
+impl Lines for SplitLines {
+    const ENCODING: Encoding = Encoding::Split;
+}
+
+impl Lines for WideLines {
+    const ENCODING: Encoding = Encoding::Wide;
+}
+
+/// Memory that holds a page whose lines are encoded as `L` says, whatever this architecture has: that of an emulator's guest.
+#[derive(Debug)]
+pub struct Encoded<P, L> {
+    memory: P,
+    lines: PhantomData<L>,
+}
+
+impl<P, L> Encoded<P, L> {
+    /// Takes `memory` for such a page.
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(memory: P) -> Encoded<P, L> {
+        Encoded { memory, lines: PhantomData }
+    }
+
+    /// The memory.
+    #[inline(always)]
+    pub const fn memory(&self) -> &P {
+        &self.memory
+    }
+}
+
+impl<P: Clone, L> Clone for Encoded<P, L> {
+    fn clone(&self) -> Self {
+        Encoded::new(self.memory.clone())
+    }
+}
+
+impl<P: Copy, L> Copy for Encoded<P, L> {}
+
+impl<P: PageRead, L: Lines> PageRead for Encoded<P, L> {
+    const ENCODING: Encoding = L::ENCODING;
+    #[inline(always)]
+    fn load_u32(&self, offset: usize) -> u32 {
+        self.memory.load_u32(offset)
+    }
+    #[inline(always)]
+    fn load_u64(&self, offset: usize) -> u64 {
+        self.memory.load_u64(offset)
+    }
+    #[inline(always)]
+    fn barrier(&self, barrier: Barrier) {
+        self.memory.barrier(barrier);
+    }
+}
+
+impl<P: PageWrite, L: Lines> PageWrite for Encoded<P, L> {
+    #[inline(always)]
+    fn store_u32(&self, offset: usize, value: u32) {
+        self.memory.store_u32(offset, value);
+    }
+    #[inline(always)]
+    fn store_u64(&self, offset: usize, value: u64) {
+        self.memory.store_u64(offset, value);
     }
 }

@@ -5,11 +5,12 @@
 //!
 //! | offset | size | what |
 //! |---|---|---|
-//! | `0x000` | 64 | [`Header`](offset::MAGIC): magic, ABI version, layout hash, counter, resolutions, CPU number, timezone |
-//! | `0x040` | 24 x 64 | one [`Line`] a clock id: 0 to 15, then 16 to 23 reserved for auxiliary clocks |
+//! | `0x000` | 64 | [`Header`](offset::MAGIC): magic, ABI version, layout hash, counter, CPU number, timezone |
+//! | `0x040` | 24 x 64 | one [`Line`] a clock id, [`split`] or [`wide`]: 0 to 15, then 16 to 23 reserved for auxiliary clocks |
 //! | `0x640` | 24 x 8 | [`Extension`](offset::EXTENSIONS): 32 further bits of each slot's `mult`, for the cold path |
-//! | `0x700` | 64 | reserved: state of a random-number generator |
-//! | `0x740` | 192 | reserved: a time namespace's relation to the host's page, and its clocks' offsets |
+//! | `0x700` | 24 x 4 | the clocks' resolutions |
+//! | `0x760` | 64 | reserved: state of a random-number generator |
+//! | `0x7a0` | 96 | reserved: a time namespace's relation to the host's page, and its clocks' offsets |
 //! | `0x800` | 2048 | a block of the kernel's own data, for functions of its own |
 //!
 //! **An all-zero page says "use the system call"**: every control word is [off](crate::control). A kernel can map the page
@@ -19,6 +20,21 @@
 //! that word with one constant; a reader built for another layout finds no line that it accepts and makes the system call.
 //! A loader that wants to say so beforehand compares [`ABI`] and [`LAYOUT`] with the note in the image, or calls
 //! [`identify`](crate::reader::identify).
+//!
+//! **Two encodings of a line.** An architecture has one of them ([`Encoding::NATIVE`]). They differ in how a slot says where
+//! and how a fine clock counts; all else, the protocol included, is one.
+//!
+//! | offset | size | [`split`] (x86_64) | [`wide`] (aarch64, riscv64) |
+//! |---|---|---|---|
+//! | `0x00` | 4 | `seq` | `seq` |
+//! | `0x04` | 4 | `ctl` | `ctl` |
+//! | `0x08` | 2 x 4 | `hi` | `mult` |
+//! | `0x10` | | `lo` (2 x 4), `mult` (2 x 4) | `cyc` (2 x 8) |
+//! | `0x20` | 2 x 8 | `k` | `base` |
+//! | `0x30` | 2 x 8 | `sec` | `sec` |
+//!
+//! RDTSC gives the counter in two halves, and with a shift of 32 the split line needs neither a shift nor a subtraction. Where
+//! the counter comes in one register and is slow, the wide line lasts longer and has any shift.
 
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicU8};
@@ -74,7 +90,7 @@ macro_rules! shared_layout {
             concat!("offset of ", stringify!($field)),
         ); )*
 
-        const fn $hash(mut hash: u64) -> u64 {
+        pub(super) const fn $hash(mut hash: u64) -> u64 {
             hash = hash_field(hash, stringify!($name), $align, $size);
             $( hash = hash_field(hash, stringify!($field), $at, size_of::<$type>()); )*
             hash
@@ -82,31 +98,86 @@ macro_rules! shared_layout {
     };
 }
 
-shared_layout! {
-    /// One clock: two slots in one cache line, so that a read touches one line and a writer in mid-update leaves the slot
-    /// in use alone.
-    ///
-    /// `slot = seq & 1`. The writer fills the other slot, then stores `seq + 1`; see [`crate::writer`]. With counter value
-    /// `c`, whose halves are `high` and `low`, a slot holds for `high == hi`, `low >= lo`, and means
-    /// `sec + ((low * mult + k) mod 2^64 >> shift) ns`. When the low half has wrapped since, and `low < lo`, it still holds for
-    /// `high == hi + 1`, with `k + mult * 2^32` in the place of `k`. A coarse clock has `mult` 0, `shift` 0 and its nanoseconds
-    /// in `k`.
-    struct Line, size 64, align 64, offsets line_offset, hash hash_line;
-    /// Publishes so far, modulo 2^32; its lowest bit names the slot in use.
-    0x00 SEQ seq: AtomicU32,
-    /// Control word: layout bits, counter kind, width, shift ([`crate::control`]). 0: use the system call.
-    0x04 CTL ctl: AtomicU32,
-    /// High half of the counter at the slot's start.
-    0x08 HI hi: [AtomicU32; 2],
-    /// Low half of the counter at the slot's start.
-    0x10 LO lo: [AtomicU32; 2],
-    /// Nanoseconds a cycle, times 2^shift, rounded down.
-    0x18 MULT mult: [AtomicU32; 2],
-    /// (nanoseconds at the start, below 10^9, times 2^shift, with fraction) - lo * mult, modulo 2^64.
-    0x20 K k: [AtomicU64; 2],
-    /// Whole seconds at the slot's start.
-    0x30 SEC sec: [AtomicU64; 2],
+/// A line as x86_64 has it, where the counter comes in two halves.
+pub mod split {
+    use super::*;
+
+    shared_layout! {
+        /// One clock: two slots in one cache line, so that a read touches one line and a writer in mid-update leaves the slot
+        /// in use alone.
+        ///
+        /// `slot = seq & 1`. The writer fills the other slot, then stores `seq + 1`; see [`crate::writer`]. With counter value
+        /// `c`, whose halves are `high` and `low`, a slot holds for `high == hi`, `low >= lo`, and means
+        /// `sec + ((low * mult + k) mod 2^64 >> shift) ns`. When the low half has wrapped since, and `low < lo`, it still holds
+        /// for `high == hi + 1`, with `k + mult * 2^32` in the place of `k`. A coarse clock has `mult` 0, `shift` 0 and its
+        /// nanoseconds in `k`.
+        struct Line, size 64, align 64, offsets offset, hash hash_line;
+        /// Publishes so far, modulo 2^32; its lowest bit names the slot in use.
+        0x00 SEQ seq: AtomicU32,
+        /// Control word: layout bits, counter kind, width, shift ([`crate::control`]). 0: use the system call.
+        0x04 CTL ctl: AtomicU32,
+        /// High half of the counter at the slot's start.
+        0x08 HI hi: [AtomicU32; 2],
+        /// Low half of the counter at the slot's start.
+        0x10 LO lo: [AtomicU32; 2],
+        /// Nanoseconds a cycle, times 2^shift, rounded down.
+        0x18 MULT mult: [AtomicU32; 2],
+        /// (nanoseconds at the start, below 10^9, times 2^shift, with fraction) - lo * mult, modulo 2^64.
+        0x20 K k: [AtomicU64; 2],
+        /// Whole seconds at the slot's start.
+        0x30 SEC sec: [AtomicU64; 2],
+    }
 }
+
+/// A line as aarch64 and riscv64 have it, where the counter comes in one register.
+pub mod wide {
+    use super::*;
+
+    shared_layout! {
+        /// One clock: two slots in one cache line, as in [`split::Line`].
+        ///
+        /// With counter value `c` and `delta = c - cyc`, modulo 2^64, a slot holds for `delta < 2^shift`, which no counter
+        /// value before the start satisfies either, and means `sec + (delta * mult + base >> shift) ns`. A coarse clock has
+        /// `mult` 0, `cyc` 0, `shift` 0 and its nanoseconds in `base`.
+        struct Line, size 64, align 64, offsets offset, hash hash_line;
+        /// Publishes so far, modulo 2^32; its lowest bit names the slot in use.
+        0x00 SEQ seq: AtomicU32,
+        /// Control word: layout bits, counter kind, width, shift ([`crate::control`]). 0: use the system call.
+        0x04 CTL ctl: AtomicU32,
+        /// Nanoseconds a cycle, times 2^shift, rounded down.
+        0x08 MULT mult: [AtomicU32; 2],
+        /// The counter at the slot's start.
+        0x10 CYC cyc: [AtomicU64; 2],
+        /// Nanoseconds at the start, below 10^9, times 2^shift, with fraction.
+        0x20 BASE base: [AtomicU64; 2],
+        /// Whole seconds at the slot's start.
+        0x30 SEC sec: [AtomicU64; 2],
+    }
+}
+
+/// Byte offsets of what both encodings of a line have in the same place: all of a coarse clock's line.
+pub mod line_offset {
+    use super::{split, wide};
+
+    /// Publishes so far, modulo 2^32; its lowest bit names the slot in use.
+    pub const SEQ: usize = split::offset::SEQ;
+    /// Control word ([`crate::control`]). 0: use the system call.
+    pub const CTL: usize = split::offset::CTL;
+    /// Two slots of 8 bytes: a coarse clock's nanoseconds. (A fine clock's `k` or `base`.)
+    pub const NANOS: usize = split::offset::K;
+    /// Two slots of 8 bytes: whole seconds at the slot's start.
+    pub const SEC: usize = split::offset::SEC;
+
+    const _: () = assert!(SEQ == wide::offset::SEQ && CTL == wide::offset::CTL);
+    const _: () = assert!(NANOS == wide::offset::BASE && SEC == wide::offset::SEC);
+}
+
+/// A line of this architecture.
+#[cfg(target_arch = "x86_64")]
+pub type Line = split::Line;
+/// A line of this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+pub type Line = wide::Line;
 
 shared_layout! {
     /// The page.
@@ -126,36 +197,74 @@ shared_layout! {
     /// By how many cycles one CPU's counter may lag behind another's. A reader that finds itself before a slot's start by
     /// no more than this answers with the start.
     0x020 MAX_SKEW max_skew: AtomicU64,
-    /// Resolution of the fine clocks in ns; 0: use the system call.
-    0x028 RESOLUTION_FINE resolution_fine: AtomicU32,
-    /// Resolution of the coarse clocks in ns, the tick; 0: use the system call.
-    0x02c RESOLUTION_COARSE resolution_coarse: AtomicU32,
     /// How `getcpu` learns the CPU's number: a `CpuNumber`.
-    0x030 CPU_NUMBER cpu_number: AtomicU32,
+    0x028 CPU_NUMBER cpu_number: AtomicU32,
     /// 1 if `timezone` is valid; 0: use the system call.
-    0x034 TIMEZONE_KNOWN timezone_known: AtomicU32,
+    0x02c TIMEZONE_KNOWN timezone_known: AtomicU32,
     /// Timezone of `gettimeofday`: minutes west of Greenwich in the low half, `tz_dsttime` in the high half, both signed. One
     /// word, so that no reader sees half of a change.
-    0x038 TIMEZONE timezone: AtomicU64,
+    0x030 TIMEZONE timezone: AtomicU64,
+    /// Reserved.
+    0x038 RESERVED reserved: AtomicU64,
     /// The clocks, by id.
     0x040 LINES lines: [Line; LINES],
     /// For each clock and slot, the next 32 bits of `mult` below its point: `mult + ext / 2^32` is the whole rate.
     0x640 EXTENSIONS extensions: [[AtomicU32; 2]; LINES],
+    /// What `clock_getres` answers for each clock, in ns; 0: use the system call.
+    0x700 RESOLUTIONS resolutions: [AtomicU32; LINES],
     /// Reserved for the state of a random-number generator (its generation counter is 64 bits).
-    0x700 RANDOM random: [AtomicU64; 8],
+    0x760 RANDOM random: [AtomicU64; 8],
     /// Reserved for time namespaces: whose page this is, and the offsets of its clocks.
-    0x740 NAMESPACE namespace: [AtomicU64; 24],
+    0x7a0 NAMESPACE namespace: [AtomicU64; 12],
     /// The kernel's own, for functions of its own. This crate never writes it.
     0x800 KERNEL_DATA kernel_data: [AtomicU8; KERNEL_DATA_SIZE],
 }
 
-/// Identifies the layout: it differs between any two layouts that differ in a name, an offset or a size, and between the
-/// line encodings of different architectures.
-pub const LAYOUT: u64 = {
-    let hash = fnv1a(0xcbf2_9ce4_8422_2325, b"split");
-    let hash = fnv1a(hash, &ABI.to_le_bytes());
-    hash_page(hash_line(hash))
-};
+/// How a line says where and how its clock counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// [`split::Line`]: the counter in two halves.
+    Split,
+    /// [`wide::Line`]: the counter in one word.
+    Wide,
+}
+
+impl Encoding {
+    /// The encoding of the architecture that this crate is compiled for.
+    pub const NATIVE: Encoding = if cfg!(target_arch = "x86_64") { Encoding::Split } else { Encoding::Wide };
+
+    /// The encoding of an architecture, named as in a target triple, for tools that run on another one. `None` for an
+    /// architecture that there is no image for.
+    #[must_use]
+    pub fn of_architecture(name: &str) -> Option<Encoding> {
+        match name {
+            "x86_64" => Some(Encoding::Split),
+            "aarch64" | "riscv64" | "riscv64gc" => Some(Encoding::Wide),
+            _ => None,
+        }
+    }
+
+    /// Identifies the layout: it differs between any two layouts that differ in a name, an offset or a size, and between the
+    /// encodings.
+    #[must_use]
+    #[inline(always)]
+    pub const fn layout(self) -> u64 {
+        match self {
+            Encoding::Split => SPLIT_LAYOUT,
+            Encoding::Wide => WIDE_LAYOUT,
+        }
+    }
+}
+
+const fn hash_head(encoding: &str) -> u64 {
+    fnv1a(fnv1a(0xcbf2_9ce4_8422_2325, encoding.as_bytes()), &ABI.to_le_bytes())
+}
+
+const SPLIT_LAYOUT: u64 = hash_page(split::hash_line(hash_head("split")));
+const WIDE_LAYOUT: u64 = hash_page(wide::hash_line(hash_head("wide")));
+
+/// The layout of this architecture's page: [`Encoding::layout`] of [`Encoding::NATIVE`].
+pub const LAYOUT: u64 = Encoding::NATIVE.layout();
 
 /// How `getcpu` learns the CPU's number. TSC_AUX holds `node << 12 | cpu`, as Linux has it; the kernel sets it on every CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -172,10 +281,16 @@ pub enum CpuNumber {
 
 /// Offset of a line field.
 ///
-/// `field` is one of [`line_offset`]; slots follow each other at the size of the field.
+/// `field` is one of [`line_offset`], [`split::offset`], [`wide::offset`]; slots follow each other at the size of the field.
 #[inline(always)]
 pub(crate) const fn line(index: usize, field: usize) -> usize {
     offset::LINES + index * size_of::<Line>() + field
+}
+
+/// Offset of a clock's resolution.
+#[inline(always)]
+pub const fn resolution(index: usize) -> usize {
+    offset::RESOLUTIONS + index * 4
 }
 
 /// Offset of the extension of a slot.

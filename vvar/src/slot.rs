@@ -9,7 +9,7 @@
 use crate::clock::{Clock, Timespec, NSEC_PER_SEC};
 use crate::control::{Control, HOT_SHIFT};
 use crate::memory::{PageRead, PageWrite};
-use crate::page::{extension, line, line_offset};
+use crate::page::{extension, line, line_offset, split::offset as split, wide::offset as wide, Encoding};
 use crate::rate::Rate;
 
 /// The part of `mult` that the hot formula takes.
@@ -50,7 +50,7 @@ impl Slot {
         (self.mult >> 32) as u32
     }
 
-    /// The line's `k`: with it the hot path needs no subtraction of the start.
+    /// A split line's `k`: with it the hot path needs no subtraction of the start.
     #[inline(always)]
     const fn k(self) -> u64 {
         self.base.wrapping_sub((self.start as u32 as u64).wrapping_mul(self.hot_mult() as u64))
@@ -70,12 +70,23 @@ impl Slot {
     #[must_use]
     #[inline]
     pub fn value_at(self, counter: u64, control: Control, max_skew: u64) -> Option<Timespec> {
+        self.value_within(counter, control, || max_skew)
+    }
+
+    /// [`Slot::value_at`], where `max_skew` is only asked for when the counter stands before the start.
+    #[inline(always)]
+    pub(crate) fn value_within(
+        self,
+        counter: u64,
+        control: Control,
+        max_skew: impl FnOnce() -> u64,
+    ) -> Option<Timespec> {
         // Sign-extended from the counter's width: a counter that has wrapped since the start is ahead of it all the same.
         let unused = 64 - control.bits;
         let delta = (counter.wrapping_sub(self.start) << unused) as i64 >> unused;
         let delta = match u64::try_from(delta) {
             Ok(delta) => delta,
-            Err(_) if delta.unsigned_abs() <= max_skew => 0,
+            Err(_) if delta.unsigned_abs() <= max_skew() => 0,
             Err(_) => return None,
         };
         Some(self.value_after(delta, control))
@@ -120,13 +131,24 @@ impl Slot {
     /// Reads slot `which` of a line.
     #[inline(always)]
     pub(crate) fn load<P: PageRead>(page: &P, index: usize, which: usize) -> Slot {
-        let start = u64::from(page.load_u32(line(index, line_offset::HI) + 4 * which)) << 32
-            | u64::from(page.load_u32(line(index, line_offset::LO) + 4 * which));
-        let hot_mult = u64::from(page.load_u32(line(index, line_offset::MULT) + 4 * which));
-        let mult = hot_mult << 32 | u64::from(page.load_u32(extension(index, which)));
-        let k = page.load_u64(line(index, line_offset::K) + 8 * which);
-        let base = k.wrapping_add((start & 0xffff_ffff).wrapping_mul(hot_mult));
-        Slot { start, mult, sec: page.load_u64(line(index, line_offset::SEC) + 8 * which), base }
+        let whole_mult = |hot_mult| u64::from(hot_mult) << 32 | u64::from(page.load_u32(extension(index, which)));
+        let nanos = || page.load_u64(line(index, line_offset::NANOS) + 8 * which);
+        let sec = || page.load_u64(line(index, line_offset::SEC) + 8 * which);
+        match P::ENCODING {
+            Encoding::Split => {
+                let start = u64::from(page.load_u32(line(index, split::HI) + 4 * which)) << 32
+                    | u64::from(page.load_u32(line(index, split::LO) + 4 * which));
+                let hot_mult = page.load_u32(line(index, split::MULT) + 4 * which);
+                let mult = whole_mult(hot_mult);
+                let base = nanos().wrapping_add((start & 0xffff_ffff).wrapping_mul(u64::from(hot_mult)));
+                Slot { start, mult, sec: sec(), base }
+            }
+            Encoding::Wide => {
+                let start = page.load_u64(line(index, wide::CYC) + 8 * which);
+                let mult = whole_mult(page.load_u32(line(index, wide::MULT) + 4 * which));
+                Slot { start, mult, base: nanos(), sec: sec() }
+            }
+        }
     }
 
     /// Writes slot `which` of the clock's line. A coarse clock's start and `mult` are 0 from the beginning.
@@ -134,12 +156,24 @@ impl Slot {
     pub(crate) fn store<P: PageWrite>(self, page: &P, clock: Clock, which: usize) {
         let index = clock.id();
         if !clock.is_coarse() {
-            page.store_u32(line(index, line_offset::HI) + 4 * which, (self.start >> 32) as u32);
-            page.store_u32(line(index, line_offset::LO) + 4 * which, self.start as u32);
-            page.store_u32(line(index, line_offset::MULT) + 4 * which, self.hot_mult());
+            match P::ENCODING {
+                Encoding::Split => {
+                    page.store_u32(line(index, split::HI) + 4 * which, (self.start >> 32) as u32);
+                    page.store_u32(line(index, split::LO) + 4 * which, self.start as u32);
+                    page.store_u32(line(index, split::MULT) + 4 * which, self.hot_mult());
+                }
+                Encoding::Wide => {
+                    page.store_u64(line(index, wide::CYC) + 8 * which, self.start);
+                    page.store_u32(line(index, wide::MULT) + 4 * which, self.hot_mult());
+                }
+            }
             page.store_u32(extension(index, which), self.mult as u32);
         }
-        page.store_u64(line(index, line_offset::K) + 8 * which, self.k());
+        let nanos = match P::ENCODING {
+            Encoding::Split => self.k(),
+            Encoding::Wide => self.base,
+        };
+        page.store_u64(line(index, line_offset::NANOS) + 8 * which, nanos);
         page.store_u64(line(index, line_offset::SEC) + 8 * which, self.sec);
     }
 }

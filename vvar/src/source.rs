@@ -4,6 +4,8 @@
 pub const FILES: &[(&str, &str)] = &[
     ("lib.rs", include_str!("lib.rs")),
     ("arch/mod.rs", include_str!("arch/mod.rs")),
+    ("arch/aarch64.rs", include_str!("arch/aarch64.rs")),
+    ("arch/riscv64.rs", include_str!("arch/riscv64.rs")),
     ("arch/x86_64.rs", include_str!("arch/x86_64.rs")),
     ("clock.rs", include_str!("clock.rs")),
     ("control.rs", include_str!("control.rs")),
@@ -14,6 +16,8 @@ pub const FILES: &[(&str, &str)] = &[
     ("page.rs", include_str!("page.rs")),
     ("rate.rs", include_str!("rate.rs")),
     ("reader.rs", include_str!("reader.rs")),
+    ("reader/split.rs", include_str!("reader/split.rs")),
+    ("reader/wide.rs", include_str!("reader/wide.rs")),
     ("slot.rs", include_str!("slot.rs")),
     ("timekeeper.rs", include_str!("timekeeper.rs")),
     ("writer.rs", include_str!("writer.rs")),

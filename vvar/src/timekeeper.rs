@@ -40,7 +40,8 @@ pub struct Source {
     pub kind: CounterKind,
     /// Hz, [`MIN_FREQUENCY`](crate::rate::MIN_FREQUENCY) to [`MAX_FREQUENCY`](crate::rate::MAX_FREQUENCY).
     pub frequency: u64,
-    /// Width in bits, 32 to 64. Publishes must come at least every half of its range: every 0.2 s for 32 bits at 10 GHz.
+    /// Width in bits, 32 to 64. Publishes must come at least every half of its range: every 0.2 s for 32 bits at 10 GHz. A TSC,
+    /// Arm's generic timer and RISC-V's `time` count as 64 bits wide, and only those are on the readers' fast path.
     pub bits: u32,
     /// How the CPUs' counters agree.
     pub synchronisation: Synchronisation,

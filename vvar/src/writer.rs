@@ -235,7 +235,7 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
             crate::reader::identify(&self.page)?;
         }
         self.page.store_u32(offset::ABI, page::ABI);
-        self.page.store_u64(offset::LAYOUT, page::LAYOUT);
+        self.page.store_u64(offset::LAYOUT, P::ENCODING.layout());
         self.page.store_u32(offset::MAGIC, page::MAGIC);
         Ok(())
     }
@@ -243,8 +243,10 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
     /// Says what `clock_getres` answers, in ns: 1 for the fine clocks, the tick for the coarse ones. 0 leaves the answer
     /// to the system call.
     pub fn set_resolution(&self, fine: u32, coarse: u32) {
-        self.page.store_u32(offset::RESOLUTION_FINE, fine);
-        self.page.store_u32(offset::RESOLUTION_COARSE, coarse);
+        for clock in Clock::ALL {
+            let nanos = if clock.is_coarse() { coarse } else { fine };
+            self.page.store_u32(page::resolution(clock.id()), nanos);
+        }
     }
 
     /// Says what `gettimeofday` answers for the timezone: `tz_minuteswest` and `tz_dsttime` of `settimeofday(2)`.
@@ -401,7 +403,7 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
     #[inline(always)]
     fn switch_off_changing<S>(&self, plan: &Plan<S>) -> ClockSet {
         let on = plan.on & !disabled::any(self.disabled.get());
-        let (fine, coarse) = (plan.fine.word(), Control::COARSE.word());
+        let (fine, coarse) = (plan.fine.word(P::ENCODING), Control::COARSE.word(P::ENCODING));
         // Mostly nothing changes, and one test tells.
         let mut differs = plan.clocks & (plan.steps | !on);
         each_clock!(plan.clocks, PLACE, CLOCK => {
@@ -421,7 +423,7 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
     fn unlike(&self, clocks: ClockSet, on: ClockSet, fine: Control) -> ClockSet {
         let mut unlike = 0;
         for clock in members(clocks) {
-            let wanted = if clock.bit() & on != 0 { word_of(clock, fine) } else { Control::OFF };
+            let wanted = if clock.bit() & on != 0 { word_of::<P>(clock, fine) } else { Control::OFF };
             if self.page.load_u32(line(clock.id(), line_offset::CTL)) != wanted {
                 unlike |= clock.bit();
             }
@@ -457,7 +459,7 @@ impl<P: PageWrite, W: Word> Writer<P, W> {
         let mut first = true;
         for clock in members(clocks) {
             let at = line(clock.id(), line_offset::CTL);
-            let word = word_of(clock, fine);
+            let word = word_of::<P>(clock, fine);
             if word == Control::OFF || self.is_disabled(clock) {
                 continue;
             }
@@ -525,12 +527,9 @@ fn members(clocks: ClockSet) -> impl Iterator<Item = Clock> {
 
 /// The control word of a clock's line that is on.
 #[inline(always)]
-const fn word_of(clock: Clock, fine: Control) -> u32 {
-    if clock.is_coarse() {
-        Control::COARSE.word()
-    } else {
-        fine.word()
-    }
+fn word_of<P: PageWrite>(clock: Clock, fine: Control) -> u32 {
+    let control = if clock.is_coarse() { Control::COARSE } else { fine };
+    control.word(P::ENCODING)
 }
 
 #[inline(always)]

@@ -1,46 +1,58 @@
 //! `cargo xtask build-vdso`: from sources and manifest to an image.
 
+use crate::core_library;
 use anyhow::{bail, Context, Result};
+use clap::builder::PossibleValuesParser;
 use std::fs;
 use std::path::{Path, PathBuf};
+use vdso_linker::manifest::Arch;
 use vdso_linker::{Artifacts, Build, CrateSource, Manifest, PageAbi};
+use vvar::page::Encoding;
 
 /// Builds the vDSO image from source, checks it, and writes `DIR/ARCH/vdso.so`, `vdso.so.dbg` (with symbols and debug
 /// information, for debuggers) and `vdso.rs` (symbol offsets, map plan, build id).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The architecture.
-    #[arg(long, default_value = "x86_64", value_parser = ["x86_64", "all"])]
-    arch: String,
+    /// The architecture [default: all with --check, else x86_64].
+    #[arg(long, value_parser = architectures())]
+    arch: Option<String>,
     /// Build what this `vdso.toml` says, instead of the image that `vdso-image` ships.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["arch", "check"])]
     manifest: Option<PathBuf>,
     /// Where to write.
     #[arg(long, value_name = "DIR", default_value = "target/vdso")]
     out: PathBuf,
-    /// Write nothing; fail unless the committed image is, byte for byte, what the sources and this compiler make.
+    /// Write nothing; fail unless the committed images are, byte for byte, what the sources and this compiler make.
     #[arg(long, conflicts_with = "out")]
     check: bool,
 }
 
-impl Options {
-    /// The shipped images, built into `out`.
-    pub(crate) fn into(out: &Path) -> Options {
-        Options { arch: "all".into(), manifest: None, out: out.into(), check: false }
-    }
+/// The name that stands for every architecture.
+const ALL: &str = "all";
+
+/// What `--arch` may name.
+fn architectures() -> PossibleValuesParser {
+    Arch::ALL.iter().map(|arch| arch.name()).chain([ALL]).collect::<Vec<_>>().into()
 }
 
-/// The architectures that `vdso-image` ships images for.
-const ARCHITECTURES: [&str; 1] = ["x86_64"];
+impl Options {
+    /// The host's shipped image, built into `out`.
+    pub(crate) fn into(out: &Path) -> Options {
+        Options { arch: None, manifest: None, out: out.into(), check: false }
+    }
+
+    /// The architectures whose shipped images are meant.
+    fn selected(&self) -> impl Iterator<Item = Arch> + '_ {
+        let name = self.arch.as_deref().unwrap_or(if self.check { ALL } else { Arch::X86_64.name() });
+        Arch::ALL.iter().copied().filter(move |arch| name == ALL || name == arch.name())
+    }
+}
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(manifest) = &options.manifest {
         return build_and_write(manifest, &options.out);
     }
-    for arch in ARCHITECTURES {
-        if options.arch != "all" && options.arch != arch {
-            continue;
-        }
+    for arch in options.selected() {
         let committed = committed(arch);
         if options.check {
             check(arch, &committed)?;
@@ -52,17 +64,28 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Where `vdso-image` keeps its manifest and image for `arch`.
-fn committed(arch: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vdso-image/images").join(arch)
+pub(crate) fn committed(arch: Arch) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vdso-image/images").join(arch.name())
+}
+
+/// The page that images of an architecture read.
+pub(crate) fn page_abi(arch: Arch) -> Result<PageAbi> {
+    let encoding = Encoding::of_architecture(arch.name())
+        .with_context(|| format!("vvar has no encoding of the page's lines for {arch}; add one in vvar/src/page.rs"))?;
+    Ok(PageAbi { abi: vvar::page::ABI, layout: encoding.layout() })
 }
 
 /// Builds from the sources that this program was compiled with.
 pub(crate) fn build(manifest: Manifest) -> Result<Artifacts> {
-    let artifacts = Build::new(manifest)
+    let arch = manifest.image.arch;
+    let mut build = Build::new(manifest)
         .library(CrateSource { name: "vvar", files: vvar::source::FILES })
         .functions(CrateSource { name: "functions", files: vdso_image::source::FUNCTIONS })
-        .page_abi(PageAbi { abi: vvar::page::ABI, layout: vvar::page::LAYOUT })
-        .build()?;
+        .page_abi(page_abi(arch)?);
+    if let Some(sysroot) = core_library::sysroot(arch.target(), &core_library::folder())? {
+        build = build.sysroot(sysroot);
+    }
+    let artifacts = build.build()?;
     Ok(artifacts)
 }
 
@@ -80,7 +103,7 @@ fn build_and_write(manifest: &Path, out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn check(arch: &str, committed: &Path) -> Result<()> {
+fn check(arch: Arch, committed: &Path) -> Result<()> {
     let artifacts = build(Manifest::load(&committed.join("vdso.toml"))?)?;
     for (name, built) in [("vdso.so", artifacts.image.as_slice()), ("vdso.rs", artifacts.constants.as_bytes())] {
         let path = committed.join(name);
@@ -88,7 +111,7 @@ fn check(arch: &str, committed: &Path) -> Result<()> {
         if found != built {
             bail!(
                 "vdso-image/images/{arch}/{name} is not what the sources and this compiler make ({}); if that is \
-                 intended: cargo xtask build-vdso --out vdso-image/images",
+                 intended: cargo xtask build-vdso --arch {arch} --out vdso-image/images",
                 first_difference(&found, built)
             );
         }

@@ -1,10 +1,12 @@
 //! `cargo xtask inspect`: what is in an image.
 
+use crate::build_vdso::{committed, page_abi};
 use anyhow::{bail, Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use vdso_linker::inspect::{self, Inspection};
-use vdso_linker::{gate, Manifest, PageAbi};
+use vdso_linker::manifest::Arch;
+use vdso_linker::{gate, Manifest};
 
 /// Shows what is in a vDSO image: symbols, segments, dynamic entries, notes, hash tables, unwind coverage, and what the gate
 /// says of it.
@@ -16,7 +18,7 @@ pub(crate) struct Options {
     /// Inspect the running kernel's own vDSO.
     #[arg(long, conflicts_with = "file")]
     host: bool,
-    /// Hold the image against this `vdso.toml`, instead of the one of `vdso-image`'s image.
+    /// Hold the image against this `vdso.toml`, instead of the one of `vdso-image`'s image for its architecture.
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     /// Write JSON.
@@ -59,8 +61,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn find(bytes: &[u8], manifest: Option<&Path>) -> Result<Findings> {
     let inspection = inspect::inspect(bytes)?;
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vdso-image/images/x86_64/vdso.toml");
-    let manifest = Manifest::load(manifest.unwrap_or(&default))?;
-    let page = PageAbi { abi: vvar::page::ABI, layout: vvar::page::LAYOUT };
+    let manifest = match manifest {
+        Some(manifest) => manifest.to_owned(),
+        None => {
+            let machine = inspection.header.machine;
+            let arch = Arch::of_machine(machine.value)
+                .with_context(|| format!("e_machine {machine}: no image is for it; name its --manifest"))?;
+            committed(arch).join("vdso.toml")
+        }
+    };
+    let manifest = Manifest::load(&manifest)?;
+    let page = page_abi(manifest.image.arch)?;
     Ok(Findings { inspection, gate: gate::check(bytes, &manifest, Some(page)) })
 }

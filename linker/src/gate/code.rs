@@ -1,140 +1,19 @@
 //! Rules on the instructions that are alike on every architecture.
 //!
-//! A decoder for each architecture ([`super::code_x86_64`]) turns the bytes of the executable sections into
-//! [`Instruction`]s: where control goes on, what happens to the stack, and which rules the instruction breaks on its
+//! A decoder for each architecture ([`crate::arch`]) turns the bytes of the executable sections into
+//! [`Instruction`](crate::arch::Instruction)s: where control goes on, what happens to the stack, and which rules the instruction breaks on its
 //! own. This file holds them against the unwind information and against each other; [`super::stack`] follows the
 //! control flow.
 
-use super::{code_x86_64, stack, Gate, Rule};
+use super::{stack, Gate, Rule};
+use crate::arch::{Fault, Flow, Instructions, Paths, Surroundings};
 use crate::inspect::{Frame, Inspection, Section};
-use crate::manifest::{Arch, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
-
-/// An instruction, as far as the rules need to know it.
-#[derive(Debug)]
-pub(super) struct Instruction {
-    /// Its address.
-    pub(super) address: u64,
-    /// Its length in bytes.
-    pub(super) length: u64,
-    /// Its text in the manual's syntax, for messages.
-    pub(super) text: String,
-    /// Where control goes on.
-    pub(super) flow: Flow,
-    /// What it does to the stack and to the registers that a function must preserve.
-    pub(super) stack: StackEffect,
-    /// Whether it may fill the space between functions.
-    pub(super) padding: bool,
-    /// The rules that it breaks on its own.
-    pub(super) faults: Vec<Fault>,
-    /// The rule that a branch to it breaks: it belongs to the instruction before it.
-    pub(super) branch_fault: Option<Fault>,
-}
-
-impl Instruction {
-    /// The address behind it.
-    pub(super) fn end(&self) -> u64 {
-        self.address.wrapping_add(self.length)
-    }
-}
-
-/// A breach found while decoding; the place is added later.
-#[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) rule: Rule,
-    pub(super) what: String,
-    pub(super) remedy: &'static str,
-}
-
-/// Where control goes on behind an instruction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flow {
-    /// At the next instruction.
-    Next,
-    /// At the target.
-    Jump(u64),
-    /// At the next instruction or at the target.
-    Branch(u64),
-    /// At the target, and then at the next instruction.
-    Call(u64),
-    /// At the caller.
-    Return,
-    /// Nowhere that can be known.
-    Stop,
-}
-
-/// What an instruction does to the stack. Offsets are bytes from the stack pointer as it was before the instruction;
-/// registers are DWARF numbers.
-#[derive(Debug, Default)]
-pub(super) struct StackEffect {
-    /// By how much the stack pointer moves; none if that cannot be known.
-    pub(super) adjust: Option<i64>,
-    /// The lowest offset that is used.
-    pub(super) lowest: i64,
-    /// Stores, and which register is stored, if it is a whole one.
-    pub(super) stores: Vec<Slot>,
-    /// Callee-saved registers that are loaded, and from where.
-    pub(super) loads: Vec<(u16, i64)>,
-    /// Callee-saved registers that get another value.
-    pub(super) writes: Vec<u16>,
-}
-
-/// A store to the stack.
-#[derive(Debug)]
-pub(super) struct Slot {
-    pub(super) offset: i64,
-    pub(super) size: u64,
-    pub(super) register: Option<u16>,
-}
-
-/// The parts of an architecture's calling convention that the rules need, in DWARF numbers.
-#[derive(Debug)]
-pub(super) struct Convention {
-    /// The stack pointer.
-    pub(super) stack_pointer: u16,
-    /// The column of the return address.
-    pub(super) return_address: u16,
-    /// Where the return address is throughout a function, as offset from the canonical frame address; none if it starts
-    /// out in a register.
-    pub(super) return_address_at: Option<i64>,
-    /// Canonical frame address minus stack pointer at a function's first instruction.
-    pub(super) entry_offset: i64,
-    /// Bytes of a register.
-    pub(super) register_size: u64,
-    /// Registers that a function must preserve, the stack pointer aside, with their names.
-    pub(super) callee_saved: &'static [(u16, &'static str)],
-}
-
-/// The calling convention of an architecture.
-pub(super) fn convention(arch: Arch) -> &'static Convention {
-    match arch {
-        Arch::X86_64 => &code_x86_64::CONVENTION,
-    }
-}
-
-/// What lies at a fixed distance from the code.
-#[derive(Debug, Clone)]
-pub(super) struct Surroundings {
-    /// The image itself.
-    pub(super) image: Range<i64>,
-    /// The vvar pages.
-    pub(super) vvar: Range<i64>,
-}
-
-impl Surroundings {
-    fn new(manifest: &Manifest, image_size: u64) -> Self {
-        let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-        let start = manifest.vvar_offset();
-        let size = signed(manifest.vvar.pages.saturating_mul(manifest.image.page_size));
-        Surroundings { image: 0..signed(image_size), vvar: start..start.saturating_add(size) }
-    }
-}
 
 /// The instructions of the image by address, and the frame descriptions that cover them.
 pub(super) struct Code<'a> {
     pub(super) facts: &'a Inspection,
-    pub(super) instructions: BTreeMap<u64, Instruction>,
+    pub(super) instructions: Instructions,
     /// The frame descriptions by their first address.
     frames: BTreeMap<u64, &'a Frame>,
 }
@@ -167,7 +46,7 @@ impl<'a> Code<'a> {
 pub(super) fn check(gate: &mut Gate<'_>) {
     let facts = gate.facts;
     let frames = facts.unwind.frames.iter().map(|frame| (frame.start, frame)).collect();
-    let mut code = Code { facts, instructions: BTreeMap::new(), frames };
+    let mut code = Code { facts, instructions: Instructions::new(), frames };
     let surroundings = Surroundings::new(gate.manifest, gate.report.size);
     for section in facts.sections.iter().filter(|section| section.is_code()) {
         decode(gate, &mut code, section, &surroundings);
@@ -175,7 +54,9 @@ pub(super) fn check(gate: &mut Gate<'_>) {
     measure(gate, &code);
     instruction_faults(gate, &code);
     branches(gate, &code);
+    counter_order(gate, &code);
     export_addresses(gate, &code);
+    landing_pads(gate, &code);
     coverage(gate, &code);
     stack::check(gate, &code);
 }
@@ -191,9 +72,7 @@ fn decode(gate: &Gate<'_>, code: &mut Code<'_>, section: &Section, surroundings:
     for piece in cuts.windows(2) {
         let (from, to) = ((piece[0] - section.address) as usize, (piece[1] - section.address) as usize);
         let piece_bytes = bytes.get(from..to).unwrap_or_default();
-        let decoded = match gate.manifest.image.arch {
-            Arch::X86_64 => code_x86_64::decode(piece_bytes, piece[0], surroundings),
-        };
+        let decoded = (gate.architecture().decode)(piece_bytes, piece[0], surroundings);
         code.instructions.extend(decoded.into_iter().map(|instruction| (instruction.address, instruction)));
     }
 }
@@ -249,6 +128,15 @@ fn branches(gate: &mut Gate<'_>, code: &Code<'_>) {
     }
 }
 
+/// Reports for each counter read the first load that is not in order with it.
+fn counter_order(gate: &mut Gate<'_>, code: &Code<'_>) {
+    let exports = code.facts.symbols.iter().filter(|symbol| symbol.is_function() && symbol.is_defined());
+    let paths = Paths::new(&code.instructions, exports.map(|symbol| symbol.value));
+    for (address, fault) in (gate.architecture().counter_order)(&paths) {
+        gate.refuse(fault.rule, code.place(address), fault.what, fault.remedy);
+    }
+}
+
 /// An export must be the start of an instruction; that it is in an executable section is checked with the symbols.
 fn export_addresses(gate: &mut Gate<'_>, code: &Code<'_>) {
     for symbol in code.facts.symbols.iter().filter(|symbol| symbol.is_function() && symbol.is_defined()) {
@@ -257,6 +145,27 @@ fn export_addresses(gate: &mut Gate<'_>, code: &Code<'_>) {
             let what = format!("{:#x} is in the middle of an instruction", symbol.value);
             let remedy = "let the symbol's label stand before the function's first instruction";
             gate.refuse(Rule::ExportAddress, format!("dynamic symbol `{}`", symbol.name), what, remedy);
+        }
+    }
+}
+
+/// Each export that is called starts with a landing pad. Within the image nothing branches indirectly.
+fn landing_pads(gate: &mut Gate<'_>, code: &Code<'_>) {
+    let architecture = gate.architecture();
+    let Some(pads) = &architecture.landing_pads else { return };
+    let called = code.facts.symbols.iter().filter(|symbol| {
+        let returned_to = architecture.trampolines.iter().any(|it| it.names.contains(&symbol.name.as_str()));
+        symbol.is_function() && symbol.is_defined() && !returned_to
+    });
+    let entries: BTreeSet<u64> = called.map(|symbol| symbol.value).collect();
+    for entry in entries.into_iter().filter_map(|entry| code.instructions.get(&entry)) {
+        if !entry.landing_pad {
+            let what = format!("clients call it by a pointer, and it starts without a landing pad of {}", pads.name);
+            let remedy = format!(
+                "write the entry in assembly and start it with `{}`; compile C with `-mbranch-protection=bti`",
+                pads.instruction
+            );
+            gate.refuse(Rule::LandingPad, code.place(entry.address), what, remedy);
         }
     }
 }

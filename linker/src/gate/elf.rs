@@ -2,7 +2,6 @@
 
 use super::{Gate, Rule};
 use crate::inspect::{Class, Section, Segment};
-use crate::manifest::Arch;
 use object::elf;
 
 pub(super) fn check(gate: &mut Gate<'_>) {
@@ -23,9 +22,7 @@ pub(super) fn check(gate: &mut Gate<'_>) {
 /// rest.
 pub(super) fn file_header(gate: &mut Gate<'_>) -> bool {
     let header = &gate.facts.header;
-    let machine = match gate.manifest.image.arch {
-        Arch::X86_64 => elf::EM_X86_64,
-    };
+    let (machine, flags) = (gate.architecture().machine, gate.architecture().flags);
     let remedy = "link with `-shared` for the manifest's architecture, on which every object must have been compiled";
     if header.kind.value != u64::from(elf::ET_DYN.0) {
         gate.refuse(Rule::FileHeader, "e_type", format!("{} instead of ET_DYN", header.kind), remedy);
@@ -40,6 +37,9 @@ pub(super) fn file_header(gate: &mut Gate<'_>) -> bool {
     if !right_machine {
         let what = format!("{} instead of {}", header.machine, machine.name().unwrap_or("the manifest's"));
         gate.refuse(Rule::FileHeader, "e_machine", what, remedy);
+    } else if header.flags != flags {
+        let what = format!("{:#x} instead of {flags:#x}", header.flags);
+        gate.refuse(Rule::FileHeader, "e_flags", what, remedy);
     }
     right_class && right_machine
 }
@@ -294,6 +294,7 @@ fn dynamic_tags(gate: &mut Gate<'_>) {
             | elf::DT_VERDEF
             | elf::DT_VERDEFNUM
             | elf::DT_SYMBOLIC => None,
+            tag if gate.architecture().dynamic_tags.contains(&tag) => None,
             _ => Some((Rule::UnknownDynamicTag, "drop the linker option that asks for it")),
         };
         if let Some((rule, remedy)) = refused {

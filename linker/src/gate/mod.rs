@@ -20,16 +20,17 @@
 //! ```
 
 mod code;
-mod code_x86_64;
 mod elf;
 mod notes;
 mod rule;
 mod stack;
 mod symbols;
+mod trampoline;
 mod unwind;
 
 pub use rule::Rule;
 
+use crate::arch::{Architecture, Convention};
 use crate::inspect::{inspect, Inspection, Part};
 use crate::manifest::Manifest;
 use serde::Serialize;
@@ -200,6 +201,14 @@ struct Gate<'a> {
 }
 
 impl Gate<'_> {
+    fn architecture(&self) -> &'static Architecture {
+        self.manifest.image.arch.architecture()
+    }
+
+    fn convention(&self) -> &'static Convention {
+        &self.architecture().convention
+    }
+
     fn run(mut self) {
         if self.unreadable() || !elf::file_header(&mut self) {
             return;
@@ -214,6 +223,7 @@ impl Gate<'_> {
             unwind::check(&mut self);
         }
         code::check(&mut self);
+        trampoline::check(&mut self);
     }
 
     /// Reports what could not be read. Whether the file is cut or its headers lead astray: then no other rule is asked,

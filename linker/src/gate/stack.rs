@@ -1,14 +1,15 @@
 //! Follows the control flow and adds up the stack.
 //!
-//! From each export and each target of a call, the distance between stack pointer and canonical frame address, and the
-//! place of every saved register, are carried along all paths. At each instruction they must be what the unwind
+//! From each export and each target of a call, the distance of stack pointer and frame pointer from the canonical frame
+//! address, and the place of every saved register, are carried along all paths. At each instruction they must be what the unwind
 //! information says there; where paths meet they must agree. A jump to another function (a tail call) carries on with
 //! the caller's frame, a call starts a new one. The depth of a function is that of its own frame, or of a call it
 //! makes. What lies below the stack pointer counts where it is addressed by the stack pointer; compilers address it in
-//! no other way once frame pointers are refused.
+//! no other way in frames of a fixed size.
 
-use super::code::{convention, Code, Convention, Flow, Instruction};
+use super::code::Code;
 use super::{unwind, Function, Gate, Rule, STACK_LIMIT};
+use crate::arch::{Convention, Flow, Instruction};
 use crate::inspect::{Cfa, Row, Saved};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -16,7 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 const MAX_NESTED_CALLS: usize = STACK_LIMIT as usize / 4;
 
 pub(super) fn check(gate: &mut Gate<'_>, code: &Code<'_>) {
-    let convention = convention(gate.manifest.image.arch);
+    let convention = gate.convention();
+    red_zone(gate, code, convention);
     let mut walk = Walk { gate, code, convention, states: HashMap::new(), work: Vec::new(), reported: HashSet::new() };
     let entries = walk.all();
     let mut depths = Depths { code, states: &walk.states, entries: &entries, known: HashMap::new(), open: Vec::new() };
@@ -32,6 +34,22 @@ pub(super) fn check(gate: &mut Gate<'_>, code: &Code<'_>) {
     }
     for (entry, depth) in functions {
         report(gate, code, entry, depth);
+    }
+}
+
+/// Reports for each function the first use of memory below the stack pointer that a signal handler may overwrite.
+fn red_zone(gate: &mut Gate<'_>, code: &Code<'_>, convention: &Convention) {
+    let mut reported = HashSet::new();
+    for instruction in code.instructions.values() {
+        let effect = &instruction.stack;
+        // What an instruction pushes is above the stack pointer when it is done.
+        let below = effect.adjust.unwrap_or(0).min(0).saturating_sub(effect.lowest);
+        let Some(below) = u64::try_from(below).ok().filter(|below| *below > convention.red_zone) else { continue };
+        if reported.insert(code.frame(instruction.address).map(|frame| frame.start)) {
+            let what = format!("uses {below} bytes below the stack pointer, the red zone has {}", convention.red_zone);
+            let remedy = "move the stack pointer first";
+            gate.refuse(Rule::RedZone, code.place(instruction.address), what, remedy);
+        }
     }
 }
 
@@ -54,6 +72,8 @@ fn report(gate: &mut Gate<'_>, code: &Code<'_>, address: u64, depth: Depth) {
 struct State {
     /// Canonical frame address minus stack pointer.
     offset: i64,
+    /// Canonical frame address minus frame pointer, where that was set from the stack pointer.
+    frame_pointer: Option<i64>,
     /// Where the caller's values of callee-saved registers lie, from the canonical frame address.
     saved: BTreeMap<u16, i64>,
     /// Callee-saved registers that do not hold the caller's value.
@@ -62,7 +82,8 @@ struct State {
 
 impl State {
     fn entry(convention: &Convention) -> State {
-        State { offset: convention.entry_offset, saved: BTreeMap::new(), changed: BTreeSet::new() }
+        let offset = convention.entry_offset;
+        State { offset, frame_pointer: None, saved: BTreeMap::new(), changed: BTreeSet::new() }
     }
 
     /// The state behind an instruction; none if the stack pointer cannot be known there.
@@ -80,6 +101,10 @@ impl State {
                 }
             }
         }
+        let frame_pointer = |register: &u16| convention.frame_pointer == Some(*register);
+        if effect.writes.iter().any(frame_pointer) || effect.loads.iter().any(|(register, _)| frame_pointer(register)) {
+            next.frame_pointer = effect.frame_pointer.and_then(|offset| self.offset.checked_sub(offset));
+        }
         next.changed.extend(&effect.writes);
         for &(register, offset) in &effect.loads {
             if self.saved.get(&register) == Some(&place(offset)) {
@@ -94,10 +119,11 @@ impl State {
 
     /// Joins what another path knows. Returns whether anything changed.
     fn join(&mut self, other: &State) -> bool {
-        let before = (self.saved.len(), self.changed.len());
+        let before = (self.frame_pointer, self.saved.len(), self.changed.len());
+        self.frame_pointer = self.frame_pointer.filter(|offset| other.frame_pointer == Some(*offset));
         self.saved.retain(|register, at| other.saved.get(register) == Some(at));
         self.changed.extend(&other.changed);
-        before != (self.saved.len(), self.changed.len())
+        before != (self.frame_pointer, self.saved.len(), self.changed.len())
     }
 }
 
@@ -115,8 +141,8 @@ impl Walk<'_, '_, '_> {
     /// Walks all functions; returns where they start.
     fn all(&mut self) -> BTreeSet<u64> {
         let code = self.code;
-        // Where the rules do not start from the stack pointer, that is refused already, and it moves in other ways.
-        let refused = code.frames().filter(|frame| !unwind::is_from_stack_pointer(frame, self.convention));
+        // Where the rules start from something else, that is refused already, and the stack pointer moves in other ways.
+        let refused = code.frames().filter(|frame| !unwind::is_from_stack(frame, self.convention));
         self.reported.extend(refused.map(|frame| (frame.start, Rule::StackPointer)));
         let exports = code.facts.symbols.iter().filter(|symbol| symbol.is_function() && symbol.is_defined());
         let calls = code.instructions.values().filter_map(|instruction| match instruction.flow {
@@ -158,7 +184,7 @@ impl Walk<'_, '_, '_> {
             };
             let Some(next) = next else {
                 let what = "the stack pointer moves by an amount that cannot be added up";
-                let remedy = "move it by push, pop, and add, sub or lea with a constant only";
+                let remedy = "move it by pushes and pops, and by additions of constants, only";
                 self.refuse(address, Rule::StackPointer, what.to_owned(), remedy);
                 continue;
             };
@@ -179,7 +205,7 @@ impl Walk<'_, '_, '_> {
         let into_gap = |next: &Instruction| next.padding && code.frame(next.address).is_none();
         if into.is_none_or(into_gap) && code.frame(instruction.address).is_some() {
             let what = format!("control runs on to {:#x}, where no code of the image is", instruction.end());
-            let remedy = "end the function with `ret`, or with `ud2` behind a call that does not return";
+            let remedy = "end the function with `ret`, or with a trap behind a call that does not return";
             self.refuse(instruction.address, Rule::BranchTarget, what, remedy);
             return;
         }
@@ -234,12 +260,7 @@ impl Walk<'_, '_, '_> {
                 continue; // what the stack is there is not known
             }
             let Some(row) = frame.row(address) else { continue };
-            let Cfa::Register { offset, .. } = row.cfa else { continue };
-            if offset != state.offset {
-                let what = format!(
-                    "the unwind information says {offset} bytes of stack, the instructions make {}",
-                    state.offset
-                );
+            if let Some(what) = self.frame_address_fault(state, row) {
                 let remedy = "in assembly, follow each push, pop, add and sub of the stack pointer with \
                               `.cfi_adjust_cfa_offset`";
                 self.refuse(address, Rule::CfaMismatch, what, remedy);
@@ -249,6 +270,21 @@ impl Walk<'_, '_, '_> {
                 self.refuse(address, Rule::SavedRegister, what, remedy);
             }
         }
+    }
+
+    fn frame_address_fault(&self, state: &State, row: &Row) -> Option<String> {
+        let Cfa::Register { register, offset } = row.cfa else { return None };
+        let (name, made) = if self.convention.frame_pointer == Some(register) {
+            ("frame pointer", state.frame_pointer)
+        } else {
+            ("stack pointer", Some(state.offset))
+        };
+        let found = made.map_or_else(|| "an unknown number".to_owned(), |made| made.to_string());
+        (made != Some(offset)).then(|| {
+            format!(
+                "the unwind information says {name} plus {offset} for the frame address, the instructions make {found}"
+            )
+        })
     }
 
     fn register_fault(&self, state: &State, row: &Row) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Rules on the unwind information itself; [`super::stack`] compares it with the instructions.
 
-use super::code::{self, Convention};
 use super::{Gate, Rule, STACK_LIMIT};
+use crate::arch::Convention;
 use crate::inspect::{Cfa, Frame, Row, Saved};
 use object::elf;
 
@@ -97,18 +97,19 @@ fn frame_fault(gate: &Gate<'_>, frame: &Frame) -> Option<String> {
 
 /// What is wrong with the rules for the canonical frame address and the return address.
 fn rule_fault(gate: &Gate<'_>, frame: &Frame) -> Option<String> {
-    let convention = code::convention(gate.manifest.image.arch);
+    let convention = gate.convention();
     if frame.return_register != convention.return_address {
         return Some(format!(
             "return address column {} instead of {}",
             frame.return_register, convention.return_address
         ));
     }
-    if let Some(row) = frame.rows.iter().find(|row| !row_is_from_stack_pointer(row, convention)) {
+    if let Some(row) = frame.rows.iter().find(|row| !row_is_from_stack(row, convention)) {
         return Some(format!(
-            "at {:#x} the frame address is {}, not the stack pointer plus a number",
+            "at {:#x} the frame address is {}, not the {} plus a number",
             row.start,
-            show(row.cfa)
+            show(row.cfa),
+            if convention.frame_pointer.is_some() { "stack or frame pointer" } else { "stack pointer" }
         ));
     }
     let expected = convention.return_address_at.map(Saved::AtCfa);
@@ -118,13 +119,15 @@ fn rule_fault(gate: &Gate<'_>, frame: &Frame) -> Option<String> {
     Some(format!("at {:#x} the return address is {:?}, expected {expected:?}", row.start, found(row)))
 }
 
-fn row_is_from_stack_pointer(row: &Row, convention: &Convention) -> bool {
-    matches!(row.cfa, Cfa::Register { register, .. } if register == convention.stack_pointer)
+fn row_is_from_stack(row: &Row, convention: &Convention) -> bool {
+    let allowed = |register| register == convention.stack_pointer || convention.frame_pointer == Some(register);
+    matches!(row.cfa, Cfa::Register { register, .. } if allowed(register))
 }
 
-/// Whether all rules of a frame compute the canonical frame address from the stack pointer.
-pub(super) fn is_from_stack_pointer(frame: &Frame, convention: &Convention) -> bool {
-    frame.rows.iter().all(|row| row_is_from_stack_pointer(row, convention))
+/// Whether all rules of a frame compute the canonical frame address from the stack pointer, or from the frame pointer
+/// where the convention has one.
+pub(super) fn is_from_stack(frame: &Frame, convention: &Convention) -> bool {
+    frame.rows.iter().all(|row| row_is_from_stack(row, convention))
 }
 
 fn show(cfa: Cfa) -> String {
@@ -134,7 +137,7 @@ fn show(cfa: Cfa) -> String {
     }
 }
 
-/// The largest distance from stack pointer to canonical frame address that the rules of a frame give, in bytes.
+/// The largest distance from stack or frame pointer to canonical frame address that the rules of a frame give, in bytes.
 pub(super) fn largest_frame(frame: &Frame) -> u64 {
     let offset = |row: &Row| match row.cfa {
         Cfa::Register { offset, .. } => u64::try_from(offset).unwrap_or(0),

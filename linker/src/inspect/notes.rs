@@ -32,11 +32,25 @@ pub enum NoteContent {
     },
     /// `vvar`, [`PageAbi::NOTE_TYPE`]: the page that the image reads.
     Page(PageAbi),
+    /// `GNU`, NT_GNU_PROPERTY_TYPE_0: what the object was compiled for.
+    Properties {
+        /// The properties, in ascending order of their types.
+        properties: Vec<Property>,
+    },
     /// Any other note.
     Other {
         /// Its descriptor in hexadecimal digits.
         bytes: String,
     },
+}
+
+/// A property of a program, as the gABI's Linux extensions define them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Property {
+    /// Its type, such as 0xc0000000 on Arm (GNU_PROPERTY_AARCH64_FEATURE_1_AND).
+    pub kind: u32,
+    /// Its value, if it has 4 bytes as all that are sets of bits do.
+    pub value: Option<u32>,
 }
 
 pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
@@ -60,7 +74,8 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
                 Ok(Some(note)) => {
                     let owner = String::from_utf8_lossy(note.name()).into_owned();
                     let kind = note.n_type(endian).0;
-                    let content = content(&owner, kind, note.desc(), endian);
+                    let content =
+                        properties(&note, endian).unwrap_or_else(|| content(&owner, kind, note.desc(), endian));
                     notes.push(Note { owner, kind, size: note.desc().len() as u64, content });
                 }
                 Ok(None) => break,
@@ -69,6 +84,23 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
         }
     }
     notes
+}
+
+/// The properties that a note holds; none if it is another note, or malformed.
+fn properties<Elf: FileHeader<Endian = Endianness>>(
+    note: &object::read::elf::Note<'_, Elf>,
+    endian: Endianness,
+) -> Option<NoteContent> {
+    let mut iterator = note.gnu_properties(endian)?;
+    let mut properties = Vec::new();
+    while let Some(property) = iterator.next().ok()? {
+        let value = property.pr_data().try_into().ok().map(|bytes| match endian {
+            Endianness::Little => u32::from_le_bytes(bytes),
+            Endianness::Big => u32::from_be_bytes(bytes),
+        });
+        properties.push(Property { kind: property.pr_type().0, value });
+    }
+    Some(NoteContent::Properties { properties })
 }
 
 fn content(owner: &str, kind: u32, bytes: &[u8], endian: Endianness) -> NoteContent {

@@ -179,6 +179,13 @@ impl Inspection {
             let content = match &note.content {
                 NoteContent::BuildId { id } => format!("build id {id}"),
                 NoteContent::Page(page) => format!("vvar page: {page}"),
+                NoteContent::Properties { properties } => {
+                    let value =
+                        |value: Option<u32>| value.map_or_else(|| "?".to_owned(), |value| format!("{value:#x}"));
+                    let texts: Vec<String> =
+                        properties.iter().map(|it| format!("property {:#x} = {}", it.kind, value(it.value))).collect();
+                    texts.join(", ")
+                }
                 NoteContent::Other { bytes } => bytes.clone(),
             };
             [note.owner.clone(), format!("{:#x}", note.kind), content]

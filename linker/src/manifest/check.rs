@@ -11,6 +11,9 @@ const LARGEST_IMAGE: u64 = 64 * 1024;
 /// Linux has 4 to 6 vvar pages, clocks of a time namespace, random-number state and paravirtual clocks included.
 const MOST_VVAR_PAGES: u64 = 16;
 
+/// What an export can be aligned to, in bytes.
+const ALIGNMENTS: [u64; 3] = [16, 32, 64];
+
 /// Symbols that the linker script or the linker itself defines.
 const RESERVED_SYMBOLS: [&str; 3] = ["vvar_page", "_DYNAMIC", "_GLOBAL_OFFSET_TABLE_"];
 
@@ -147,6 +150,14 @@ fn exports(manifest: &Manifest) -> Result<(), Error> {
                 };
                 return Err(manifest.refuse(&key, quoted(name), problem, "give each function a name of its own"));
             }
+        }
+        if !ALIGNMENTS.contains(&export.align) {
+            return Err(manifest.refuse(
+                &format!("[[export]] {} align", quoted(&export.name)),
+                export.align.to_string(),
+                "a function starts at a multiple of 16 bytes, and no cache line is longer than 64",
+                format!("use one of: {}", join(&ALIGNMENTS)),
+            ));
         }
         if !manifest.versions.iter().any(|version| version.name == export.version) {
             let known: Vec<&str> = manifest.versions.iter().map(|version| version.name.as_str()).collect();

@@ -1,64 +1,77 @@
-//! The broken images: each is the good one with a single flaw.
+//! The broken images: each is a good one with a single flaw.
+//!
+//! Here are the flaws that are alike on every architecture: those of the file. Those of the instructions are in a file
+//! for each architecture.
 
-use crate::fixture::{good, manifest, Fixture, PAGE};
+mod aarch64;
+mod riscv64;
+mod x86_64;
+
+use crate::fixture::{architectures, good, manifest, Fixture, PAGE};
 use crate::patch::{self, write};
 use object::elf;
 use std::sync::OnceLock;
 use vdso_linker::gate::{PageAbi, Rule};
-use vdso_linker::manifest::Manifest;
+use vdso_linker::manifest::{Arch, Manifest};
 
 /// A broken image, and what the gate is to say of it.
 pub(crate) struct Case {
     /// What is wrong, in a few words.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// The rules that are broken, and no other.
     pub(crate) rules: &'static [Rule],
-    /// What the place of the first violation contains.
+    /// What the place of one of the violations contains.
     pub(crate) place: &'static str,
     pub(crate) image: Vec<u8>,
     pub(crate) manifest: Manifest,
     pub(crate) page: PageAbi,
 }
 
-struct Corpus(Vec<Case>);
+/// The broken images of an architecture.
+struct Corpus {
+    arch: Arch,
+    cases: Vec<Case>,
+}
 
 impl Corpus {
-    fn add(&mut self, name: &'static str, rules: &'static [Rule], place: &'static str, image: Vec<u8>) -> &mut Case {
-        self.0.push(Case { name, rules, place, image, manifest: manifest(&[]), page: PAGE });
-        self.0.last_mut().expect("just added")
+    fn add(
+        &mut self,
+        name: impl Into<String>,
+        rules: &'static [Rule],
+        place: &'static str,
+        image: Vec<u8>,
+    ) -> &mut Case {
+        let manifest = manifest(self.arch, &[]);
+        self.cases.push(Case { name: name.into(), rules, place, image, manifest, page: PAGE });
+        self.cases.last_mut().expect("just added")
     }
 
     /// The good image after a change of single bytes.
-    fn patched(
-        &mut self,
-        name: &'static str,
-        rule: &'static [Rule],
-        place: &'static str,
-        change: impl FnOnce(&mut Vec<u8>),
-    ) {
-        let mut image = good();
+    fn patched(&mut self, name: &str, rules: &'static [Rule], place: &'static str, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut image = good(self.arch);
         change(&mut image);
-        self.add(name, rule, place, image);
+        self.add(name, rules, place, image);
     }
 
     /// The good image with other instructions at the start of `__vdso_time`.
-    fn body(&mut self, name: &'static str, rule: &'static [Rule], place: &'static str, assembly: &str) {
-        self.add(name, rule, place, Fixture::good().body(assembly).build());
+    fn body(&mut self, name: impl Into<String>, rules: &'static [Rule], place: &'static str, assembly: &str) {
+        self.add(name, rules, place, Fixture::good(self.arch).body(assembly).build());
     }
 
-    fn built(&mut self, name: &'static str, rules: &'static [Rule], place: &'static str, fixture: Fixture) {
+    fn built(&mut self, name: &str, rules: &'static [Rule], place: &'static str, fixture: Fixture) {
         self.add(name, rules, place, fixture.build());
     }
 }
 
 /// All broken images, made once.
-pub(crate) fn corpus() -> &'static [Case] {
-    static CORPUS: OnceLock<Vec<Case>> = OnceLock::new();
-    CORPUS.get_or_init(make)
+pub(crate) fn corpus() -> impl Iterator<Item = (Arch, &'static [Case])> {
+    static CORPUS: OnceLock<Vec<Corpus>> = OnceLock::new();
+    let all = CORPUS.get_or_init(|| architectures().iter().map(|arch| make(*arch)).collect());
+    all.iter().map(|corpus| (corpus.arch, &*corpus.cases))
 }
 
-fn make() -> Vec<Case> {
-    let mut corpus = Corpus(Vec::new());
+fn make(arch: Arch) -> Corpus {
+    let mut corpus = Corpus { arch, cases: Vec::new() };
     file(&mut corpus);
     segments(&mut corpus);
     sections(&mut corpus);
@@ -66,11 +79,12 @@ fn make() -> Vec<Case> {
     tables(&mut corpus);
     exports(&mut corpus);
     unwind(&mut corpus);
-    stack(&mut corpus);
-    control_flow(&mut corpus);
-    instructions(&mut corpus);
-    data(&mut corpus);
-    corpus.0
+    match arch {
+        Arch::X86_64 => x86_64::add(&mut corpus),
+        Arch::Riscv64 => riscv64::add(&mut corpus),
+        Arch::Aarch64 => aarch64::add(&mut corpus),
+    }
+    corpus
 }
 
 /// Fields of the ELF header.
@@ -80,6 +94,7 @@ mod header {
     pub(super) const MACHINE: usize = 18;
     pub(super) const SEGMENTS_OFFSET: usize = 32;
     pub(super) const SECTIONS_OFFSET: usize = 40;
+    pub(super) const FLAGS: usize = 48;
     pub(super) const SECTIONS_COUNT: usize = 60;
 }
 
@@ -94,12 +109,13 @@ mod segment {
 
 fn file(corpus: &mut Corpus) {
     use Rule::{FileHeader, Malformed, SizeLimit};
-    let cut = |length: fn(usize) -> usize| good()[..length(good().len())].to_vec();
+    let arch = corpus.arch;
+    let cut = |length: fn(usize) -> usize| good(arch)[..length(good(arch).len())].to_vec();
     corpus.add("empty file", &[Malformed], "ELF header", Vec::new());
     corpus.add("text file", &[Malformed], "ELF header", b"#!/bin/sh\n# not an image\n".to_vec());
     corpus.add("cut within the ELF header", &[Malformed], "ELF header", cut(|_| 40));
     corpus.add("cut within the program headers", &[Malformed], "program header", cut(|_| 100));
-    corpus.add("cut by half", &[Malformed], "program header 0", cut(|length| length / 2));
+    corpus.add("cut by a quarter", &[Malformed], "program header 0", cut(|length| length / 4 * 3));
     corpus.add("cut by a byte", &[Malformed], "program header 0", cut(|length| length - 1));
     corpus.patched("no such class", &[Malformed], "ELF header", |image| write(image, header::CLASS, &[3]));
     corpus.patched("program headers out of the file", &[Malformed], "program header table", |image| {
@@ -119,29 +135,36 @@ fn file(corpus: &mut Corpus) {
         write(image, header::TYPE, &elf::ET_EXEC.0.to_le_bytes());
     });
     corpus.patched("of another machine", &[FileHeader], "e_machine", |image| {
-        write(image, header::MACHINE, &elf::EM_AARCH64.0.to_le_bytes());
+        write(image, header::MACHINE, &elf::EM_MIPS.0.to_le_bytes());
     });
-    corpus.add("too large", &[SizeLimit], "the file", good()).manifest =
-        manifest(&[("size-limit = 8192", "size-limit = 2048")]);
+    corpus.patched("of another ABI of the machine", &[FileHeader], "e_flags", |image| image[header::FLAGS] ^= 8);
+    corpus.add("too large", &[SizeLimit], "the file", good(arch)).manifest =
+        manifest(arch, &[("size-limit = 8192", "size-limit = 2048")]);
 }
 
 fn segments(corpus: &mut Corpus) {
     use Rule::*;
+    let arch = corpus.arch;
     let field = |offset: usize, value: u64| {
         move |image: &mut Vec<u8>| {
             let load = patch::segment(image, elf::PT_LOAD);
             write(image, load + offset, &value.to_le_bytes());
         }
     };
-    corpus.add("two PT_LOAD", &[OneLoad], "(PT_LOAD)", patch::segment_type(good(), elf::PT_LOAD));
+    corpus.add("two PT_LOAD", &[OneLoad], "(PT_LOAD)", patch::segment_type(good(arch), elf::PT_LOAD));
     corpus.patched("writable PT_LOAD", &[LoadFlags], "program header 0", |image| {
         let load = patch::segment(image, elf::PT_LOAD);
         write(image, load + segment::FLAGS, &7u32.to_le_bytes());
     });
     corpus.patched("PT_LOAD aligned to 16 KiB", &[LoadAddress], "program header 0", field(segment::ALIGN, 0x4000));
     corpus.patched("PT_LOAD larger in memory", &[LoadSize], "program header 0", field(segment::MEMORY_SIZE, 0x2000));
-    corpus.add("section headers behind the PT_LOAD", &[LoadCover], "program header 0", Fixture::good().link());
-    corpus.add("two PT_DYNAMIC", &[DynamicSegment], "program headers", patch::segment_type(good(), elf::PT_DYNAMIC));
+    corpus.add("section headers behind the PT_LOAD", &[LoadCover], "program header 0", Fixture::good(arch).link());
+    corpus.add(
+        "two PT_DYNAMIC",
+        &[DynamicSegment],
+        "program headers",
+        patch::segment_type(good(arch), elf::PT_DYNAMIC),
+    );
     corpus.patched("PT_DYNAMIC at another address", &[SegmentPlace, SectionHeaders], "(PT_DYNAMIC)", |image| {
         let dynamic = patch::segment(image, elf::PT_DYNAMIC);
         write(image, dynamic + segment::ADDRESS, &0x1000u64.to_le_bytes());
@@ -150,19 +173,20 @@ fn segments(corpus: &mut Corpus) {
         let note = patch::segment(image, elf::PT_NOTE);
         write(image, note + segment::ADDRESS, &0x1000u64.to_le_bytes());
     });
-    corpus.add("PT_TLS", &[Tls], "(PT_TLS)", patch::segment_type(good(), elf::PT_TLS));
-    corpus.add("PT_INTERP", &[Interp], "(PT_INTERP)", patch::segment_type(good(), elf::PT_INTERP));
-    corpus.add("PT_GNU_RELRO", &[Relro], "(PT_GNU_RELRO)", patch::segment_type(good(), elf::PT_GNU_RELRO));
+    corpus.add("PT_TLS", &[Tls], "(PT_TLS)", patch::segment_type(good(arch), elf::PT_TLS));
+    corpus.add("PT_INTERP", &[Interp], "(PT_INTERP)", patch::segment_type(good(arch), elf::PT_INTERP));
+    corpus.add("PT_GNU_RELRO", &[Relro], "(PT_GNU_RELRO)", patch::segment_type(good(arch), elf::PT_GNU_RELRO));
     corpus.add("a vendor's segment", &[UnknownSegment], "0x70001234", {
-        patch::segment_type(good(), elf::ProgramType(0x7000_1234))
+        patch::segment_type(good(arch), elf::ProgramType(0x7000_1234))
     });
     corpus.built("executable stack", &[ExecutableStack], "(PT_GNU_STACK)", {
-        Fixture::good().script("stack PT_GNU_STACK FLAGS(6)", "stack PT_GNU_STACK FLAGS(7)")
+        Fixture::good(arch).script("stack PT_GNU_STACK FLAGS(6)", "stack PT_GNU_STACK FLAGS(7)")
     });
 }
 
 fn sections(corpus: &mut Corpus) {
     use Rule::*;
+    let arch = corpus.arch;
     corpus.patched("no section headers", &[SectionHeaders], "e_shoff", |image| {
         write(image, header::SECTIONS_OFFSET, &0u64.to_le_bytes());
         write(image, header::SECTIONS_COUNT, &0u16.to_le_bytes());
@@ -181,29 +205,29 @@ fn sections(corpus: &mut Corpus) {
     });
     corpus.built("a writable static", &[WritableSection], "(.data)", {
         let text = "    .text : { *(.text .text.*) } :text";
-        Fixture::good().behind(".data\n.quad 1").script(text, &format!("{text}\n.data : {{ *(.data) }} :text"))
+        Fixture::good(arch).behind(".data\n.quad 1").script(text, &format!("{text}\n.data : {{ *(.data) }} :text"))
     });
-    corpus.built("an offset table", &[GotPlt], "(.plt.sec)", Fixture::good().script("    .rodata :", "    .plt.sec :"));
+    corpus.built(
+        "an offset table",
+        &[GotPlt],
+        "(.plt.sec)",
+        Fixture::good(arch).script("    .rodata :", "    .plt.sec :"),
+    );
     corpus.patched("a section of relocations", &[Relocation], "(.rodata)", |image| {
         let section = patch::section(image, ".rodata");
         write(image, section + 4, &elf::SHT_RELA.0.to_le_bytes());
     });
     corpus.built("a table of function pointers", &[Relocation, TextRel], "(.rela)", {
         let table = ".section .rodata\n.quad __vdso_time";
-        Fixture::good().behind(table).with_option("-znotext")
+        Fixture::good(arch).behind(table).with_option("-znotext")
     });
-    corpus.built(
-        "a call of memset",
-        &[Relocation, UndefinedSymbol, GotPlt, WritableSection, IndirectBranch, UnwindCoverage],
-        "(.got)",
-        Fixture::good().body("call memset@PLT"),
-    );
 }
 
 fn dynamic_table(corpus: &mut Corpus) {
     use Rule::*;
+    let arch = corpus.arch;
     let mut tag = |name, rule, place, tag, value| {
-        corpus.add(name, rule, place, patch::dynamic_tag(good(), tag, value));
+        corpus.add(name, rule, place, patch::dynamic_tag(good(arch), tag, value));
     };
     tag("DT_RELRSZ", &[Relocation], "DT_RELRSZ", elf::DT_RELRSZ, 8);
     tag("DT_JMPREL", &[Relocation], "DT_JMPREL", elf::DT_JMPREL, 0x200);
@@ -229,7 +253,7 @@ fn dynamic_table(corpus: &mut Corpus) {
         write(image, entry + 8, &16u64.to_le_bytes());
     });
     corpus.built("another SONAME", &[Soname], "DT_SONAME", {
-        Fixture::good().option("-soname=linux-vdso.so.1", "-soname=linux-gate.so.1")
+        Fixture::good(arch).option("-soname=linux-vdso.so.1", "-soname=linux-gate.so.1")
     });
     corpus.patched("an undefined symbol", &[UndefinedSymbol], "`time`", |image| {
         let symbol = patch::symbol(image, "time");
@@ -239,11 +263,12 @@ fn dynamic_table(corpus: &mut Corpus) {
 
 fn tables(corpus: &mut Corpus) {
     use Rule::*;
+    let arch = corpus.arch;
     corpus.built(
         "GNU hash only",
         &[SysvHash],
         "dynamic table",
-        Fixture::good().option("--hash-style=both", "--hash-style=gnu"),
+        Fixture::good(arch).option("--hash-style=both", "--hash-style=gnu"),
     );
     corpus.patched("an empty DT_HASH bucket", &[SysvHash], "DT_HASH", |image| {
         let table = patch::section_bytes(image, ".hash");
@@ -267,7 +292,7 @@ fn tables(corpus: &mut Corpus) {
         "SysV hash only",
         &[GnuHash],
         "dynamic table",
-        Fixture::good().option("--hash-style=both", "--hash-style=sysv"),
+        Fixture::good(arch).option("--hash-style=both", "--hash-style=sysv"),
     );
     corpus.patched("three Bloom filter words", &[GnuHash], "DT_GNU_HASH", |image| {
         let table = patch::section_bytes(image, ".gnu.hash");
@@ -282,10 +307,10 @@ fn tables(corpus: &mut Corpus) {
         write(image, table + 12, &64u32.to_le_bytes());
     });
     corpus.built("no version script", &[VersionDefinition, ExportExtra], "dynamic table", {
-        Fixture::good().versions(None).behind(".globl internal\n.set internal, helper")
+        Fixture::good(arch).versions(None).behind(".globl internal\n.set internal, helper")
     });
     corpus.built("another version node", &[VersionDefinition, ExportVersion], "DT_VERDEF", {
-        Fixture::good().versions(Some("vdso { global: __vdso_*; time; clock_gettime; local: *; };"))
+        Fixture::good(arch).versions(Some("vdso { global: *; };"))
     });
     corpus.patched("a wrong version hash", &[VersionDefinition], "`LINUX_2.6`", |image| {
         let table = patch::section_bytes(image, ".gnu.version_d");
@@ -296,24 +321,27 @@ fn tables(corpus: &mut Corpus) {
         let entry = patch::dynamic(image, elf::DT_VERDEFNUM);
         write(image, entry + 8, &3u64.to_le_bytes());
     });
-    corpus.built("no build id", &[BuildId], "notes", Fixture::good().option("--build-id=sha1", "--build-id=none"));
+    corpus.built("no build id", &[BuildId], "notes", Fixture::good(arch).option("--build-id=sha1", "--build-id=none"));
     corpus.built(
         "a build id of two bytes",
         &[BuildId],
         "notes",
-        Fixture::good().option("--build-id=sha1", "--build-id=0xabcd"),
+        Fixture::good(arch).option("--build-id=sha1", "--build-id=0xabcd"),
     );
-    corpus.add("a page of another layout", &[PageNote], "`vvar`", good()).page = PageAbi { abi: 1, layout: 2 };
-    corpus.built("no page note", &[PageNote], "`vvar`", Fixture::good().edit(".asciz \"vvar\"", ".asciz \"vvax\""));
+    corpus.add("a page of another layout", &[PageNote], "`vvar`", good(arch)).page = PageAbi { abi: 1, layout: 2 };
+    corpus.built("no page note", &[PageNote], "`vvar`", Fixture::good(arch).edit(".asciz \"vvar\"", ".asciz \"vvax\""));
 }
 
 fn exports(corpus: &mut Corpus) {
     use Rule::*;
+    let arch = corpus.arch;
     let export = "name = \"__vdso_time\"\nalias = \"time\"";
-    corpus.add("an export that is not there", &[ExportMissing], "`__vdso_getcpu`", good()).manifest =
-        manifest(&[(export, &format!("name = \"__vdso_getcpu\"\nversion = \"LINUX_2.6\"\n\n[[export]]\n{export}"))]);
-    corpus.add("an export that nobody asked for", &[ExportExtra], "`time`", good()).manifest =
-        manifest(&[(export, "name = \"__vdso_time\"")]);
+    corpus.add("an export that is not there", &[ExportMissing], "`__vdso_getcpu`", good(arch)).manifest = manifest(
+        arch,
+        &[(export, &format!("name = \"__vdso_getcpu\"\nversion = \"LINUX_2.6\"\n\n[[export]]\n{export}"))],
+    );
+    corpus.add("an export that nobody asked for", &[ExportExtra], "`time`", good(arch)).manifest =
+        manifest(arch, &[(export, "name = \"__vdso_time\"")]);
     corpus.patched("a hidden version", &[ExportVersion], "`time`", |image| {
         let versions = patch::section_bytes(image, ".gnu.version");
         let index = patch::symbol_index(image, "time");
@@ -328,12 +356,12 @@ fn exports(corpus: &mut Corpus) {
         let symbol = patch::symbol(image, "time");
         write(image, symbol + 4, &[(elf::STB_WEAK.0 << 4) | elf::STT_OBJECT.0]);
     });
-    corpus.built("a strong alias", &[ExportBinding], "`time`", Fixture::good().edit(".weak time", ".globl time"));
+    corpus.built("a strong alias", &[ExportBinding], "`time`", Fixture::good(arch).edit(".weak time", ".globl time"));
     corpus.built("a protected export", &[ExportVisibility], "`__vdso_time`", {
-        Fixture::good().edit(".globl __vdso_time", ".globl __vdso_time\n.protected __vdso_time")
+        Fixture::good(arch).edit(".globl __vdso_time", ".globl __vdso_time\n.protected __vdso_time")
     });
     corpus.built("an export without size", &[ExportSize], "`__vdso_time`", {
-        Fixture::good().edit(".size __vdso_time, . - __vdso_time", "")
+        Fixture::good(arch).edit(".size __vdso_time, . - __vdso_time", "")
     });
     let moved = |by: fn(&[u8], u64) -> u64| {
         move |image: &mut Vec<u8>| {
@@ -350,18 +378,15 @@ fn exports(corpus: &mut Corpus) {
     });
     corpus.patched("an export within an instruction", &[ExportAddress], "`time`", moved(|_, old| old + 1));
     corpus.built("an alias of another function", &[ExportAlias], "`time`", {
-        Fixture::good().edit(".set time, __vdso_time", ".set time, __vdso_clock_gettime")
+        Fixture::good(arch).edit(".set time, __vdso_time", ".set time, __vdso_clock_gettime")
     });
 }
 
 fn unwind(corpus: &mut Corpus) {
     use Rule::*;
+    let arch = corpus.arch;
     corpus.built("no unwind information", &[EhFrame, EhFrameHdr], ".eh_frame", {
-        let mut fixture = Fixture::good();
-        for directive in [".cfi_startproc", ".cfi_endproc", ".cfi_adjust_cfa_offset", ".cfi_rel_offset"] {
-            fixture = fixture.edit_all(directive, "//");
-        }
-        fixture
+        Fixture::good(arch).edit_all(".cfi_", "// .cfi_")
     });
     corpus.patched("an unknown call frame instruction", &[EhFrame], ".eh_frame", |image| {
         let frames = patch::section_bytes(image, ".eh_frame");
@@ -396,233 +421,4 @@ fn unwind(corpus: &mut Corpus) {
         let version = patch::section_bytes(image, ".eh_frame_hdr");
         image[version] = 0;
     });
-    corpus.built("a function without unwind information", &[UnwindCoverage], "`ret`", {
-        Fixture::good().behind("bare: ret").body("call bare")
-    });
-    corpus.body(
-        "a frame pointer",
-        &[CfaRule],
-        "__vdso_time",
-        "
-        push rbp
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset rbp, 0
-        mov rbp, rsp
-        .cfi_def_cfa_register rbp
-        pop rbp
-        .cfi_def_cfa rsp, 8
-    ",
-    );
-    corpus.body("a lost return address", &[CfaRule], "__vdso_time", ".cfi_undefined rip");
-    corpus.body("a push that is not described", &[CfaMismatch], "`pop rax`", "push rdi\npop rax");
-    corpus.body(
-        "a pop that is not described",
-        &[CfaMismatch],
-        "`jmp",
-        "
-        push rdi
-        .cfi_adjust_cfa_offset 8
-        pop rax
-    ",
-    );
-    corpus.body(
-        "a saved register that is not described",
-        &[SavedRegister],
-        "`mov rbx, rdi`",
-        "
-        push rbx
-        .cfi_adjust_cfa_offset 8
-        xor ebx, ebx
-        mov rbx, rdi
-        pop rbx
-        .cfi_adjust_cfa_offset -8
-    ",
-    );
-    corpus.body(
-        "a saved register described at another place",
-        &[SavedRegister],
-        "`pop rbx`",
-        "
-        push rdi
-        .cfi_adjust_cfa_offset 8
-        push rbx
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset rbx, 8
-        pop rbx
-        .cfi_adjust_cfa_offset -8
-        pop rdi
-        .cfi_adjust_cfa_offset -8
-        .cfi_same_value rbx
-    ",
-    );
-    corpus.body("a callee-saved register that is not restored", &[SavedRegister], "`jmp", "mov r12, rdi");
-    corpus.body(
-        "two registers restored in the wrong order",
-        &[SavedRegister],
-        "`pop rbx`",
-        "
-        push rbp
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset rbp, 0
-        push rbx
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset rbx, 0
-        pop rbp
-        .cfi_adjust_cfa_offset -8
-        .cfi_same_value rbp
-        pop rbx
-        .cfi_adjust_cfa_offset -8
-        .cfi_same_value rbx
-    ",
-    );
-}
-
-fn stack(corpus: &mut Corpus) {
-    use Rule::*;
-    corpus.body(
-        "a large frame",
-        &[FrameSize],
-        "__vdso_time",
-        "
-        sub rsp, 256
-        .cfi_adjust_cfa_offset 256
-        mov [rsp], rdi
-        add rsp, 256
-        .cfi_adjust_cfa_offset -256
-    ",
-    );
-    corpus.body("a large red zone", &[FrameSize], "__vdso_time", "mov [rsp - 256], rdi");
-    corpus.built("two frames that are too large together", &[StackDepth], "__vdso_time", {
-        let frame = "
-            sub rsp, 120
-            .cfi_adjust_cfa_offset 120
-            call inner
-            add rsp, 120
-            .cfi_adjust_cfa_offset -120
-        ";
-        let inner = "
-            .p2align 4, 0xcc
-            inner:
-            .cfi_startproc
-            sub rsp, 128
-            .cfi_adjust_cfa_offset 128
-            add rsp, 128
-            .cfi_adjust_cfa_offset -128
-            ret
-            .cfi_endproc
-        ";
-        Fixture::good().body(frame).behind(inner)
-    });
-    corpus.body("an aligned stack pointer", &[StackPointer], "`and rsp", "and rsp, -32");
-    corpus.body("a stack pointer from memory", &[StackPointer], "`pop rsp`", "pop rsp");
-    corpus.body(
-        "paths that push differently",
-        &[StackPointer],
-        "`pop rdi`",
-        "
-        test edi, edi
-        js 1f
-        push rdi
-        .cfi_adjust_cfa_offset 8
-        1:
-        pop rdi
-        .cfi_adjust_cfa_offset -8
-    ",
-    );
-    corpus.body(
-        "a return above a value on the stack",
-        &[StackPointer],
-        "`ret`",
-        "
-        push rdi
-        .cfi_adjust_cfa_offset 8
-        ret
-        .cfi_adjust_cfa_offset -8
-    ",
-    );
-    corpus.body("a return that pops", &[StackPointer], "`ret 8`", "test edi, edi\njs 1f\nret 8\n1:");
-    corpus.body("a function that calls itself", &[Recursion], "`call", "call __vdso_time");
-    corpus.built("functions that call each other", &[Recursion], "`call", {
-        let function = |name: &str, other: &str| {
-            format!(".p2align 4, 0xcc\n{name}:\n.cfi_startproc\ncall {other}\nret\n.cfi_endproc\n")
-        };
-        Fixture::good().body("call ping").behind(&(function("ping", "pong") + &function("pong", "ping")))
-    });
-}
-
-fn control_flow(corpus: &mut Corpus) {
-    use Rule::*;
-    corpus.built("a table in the text", &[Undecodable], ": `", {
-        Fixture::good().edit("mov [rsp - 8], rax\n    ret", "mov [rsp - 8], rax\n    ret\n    .byte 6, 6, 6, 6")
-    });
-    corpus.body("a jump out of the image", &[BranchTarget], "`jmp", ".byte 0xe9\n.long 0x100000");
-    corpus.body("a call into the data", &[BranchTarget], "`call", "call constant");
-    corpus.body("a branch into an instruction", &[BranchTarget], "`je", "je 1f + 1\n1: mov eax, 1");
-    corpus.built("a function without end", &[BranchTarget], "`mov", {
-        Fixture::good().edit("mov [rsp - 8], rax\n    ret", "mov [rsp - 8], rax")
-    });
-    corpus.built("a function that runs into padding", &[BranchTarget], "`nop`", {
-        Fixture::good().edit("jmp helper\n", "nop\n")
-    });
-    corpus.body("a call by register", &[IndirectBranch], "`call rax`", "call rax");
-    corpus.body(
-        "a jump by table",
-        &[IndirectBranch],
-        "`jmp qword ptr [rax+rdi*8]`",
-        "
-        lea rax, [rip + constant]
-        jmp [rax + rdi * 8]
-    ",
-    );
-}
-
-fn instructions(corpus: &mut Corpus) {
-    use Rule::*;
-    for assembly in ["movaps xmm0, xmm1", "fld1", "emms", "vzeroupper", "ldmxcsr [rsp - 8]", "fxsave [rdi]", "fwait"] {
-        corpus.body(leak(format!("vector or x87: {assembly}")), &[VectorInstruction], "__vdso_time", assembly);
-    }
-    for assembly in
-        ["vaddps ymm0, ymm1, ymm2", "kmovw k1, eax", "movq mm0, rax", "cvtsi2sd xmm0, rax", "movntdq [rdi], xmm0"]
-    {
-        corpus.body(leak(format!("vector or x87: {assembly}")), &[VectorInstruction], "__vdso_time", assembly);
-    }
-    for assembly in ["popcnt rax, rdi", "andn rax, rdi, rsi", "rdrand rax", "cmpxchg16b [rdi]", "xbegin 1f\n1:"] {
-        corpus.body(leak(format!("not on every CPU: {assembly}")), &[CpuFeature], "__vdso_time", &keep_rbx(assembly));
-    }
-    for assembly in ["lsl eax, ecx", "hlt", "int 0x80", "rdmsr", "vmcall", "in al, dx", "sgdt [rsp - 16]", "cli"] {
-        corpus.body(leak(format!("the kernel's: {assembly}")), &[SystemInstruction], "__vdso_time", assembly);
-    }
-    corpus.body("the kernel's: cpuid", &[SystemInstruction], "`cpuid`", &keep_rbx("cpuid"));
-    for assembly in ["mov rax, fs:[0x28]", "mov eax, gs", "mov qword ptr gs:[rdi], 0"] {
-        corpus.body(leak(format!("segment: {assembly}")), &[SegmentAccess], "__vdso_time", assembly);
-    }
-    corpus.body("RDTSC first", &[UnorderedCounter], "`rdtsc`", "rdtsc");
-    corpus.body("RDTSC behind MFENCE", &[UnorderedCounter], "`rdtsc`", "mfence\nrdtsc");
-    corpus.body("RDTSC behind LFENCE, NOP", &[UnorderedCounter], "`rdtsc`", "lfence\nnop\nrdtsc");
-    corpus.body("a branch past the LFENCE", &[UnorderedCounter], "`rdtsc`", "test edi, edi\njs 1f\nlfence\n1: rdtsc");
-}
-
-fn data(corpus: &mut Corpus) {
-    use Rule::*;
-    corpus.body("an absolute load", &[AbsoluteAddress], "[0x1000]`", "mov eax, dword ptr ds:[0x1000]");
-    corpus.body("an absolute table", &[AbsoluteAddress], "`mov eax, [rdi*4+0x1000]`", "mov eax, [rdi * 4 + 0x1000]");
-    corpus.body("data behind the image", &[DataAddress], "`lea", "lea rax, [rip + 0x100000]");
-    corpus.body("data below the vvar page", &[DataAddress], "`mov eax", "mov eax, [rip + vvar_page - 64]");
-    corpus.add("vvar on the other side", &[DataAddress], "`mov rax", good()).manifest =
-        manifest(&[("[[version]]", "[vvar]\nplacement = \"after\"\n\n[[version]]")]);
-    corpus.body("a store to the vvar page", &[ReadOnlyStore], "`mov [", "mov [rip + vvar_page], eax");
-    corpus.body("an atomic in the image", &[ReadOnlyStore], "`lock", "lock inc dword ptr [rip + constant]");
-}
-
-/// Instructions between a push and a pop of RBX.
-fn keep_rbx(assembly: &str) -> String {
-    format!(
-        "push rbx\n.cfi_adjust_cfa_offset 8\n.cfi_rel_offset rbx, 0\n{assembly}\n\
-         pop rbx\n.cfi_adjust_cfa_offset -8\n.cfi_same_value rbx"
-    )
-}
-
-/// Names of cases live as long as the test.
-fn leak(name: String) -> &'static str {
-    name.leak()
 }

@@ -2,16 +2,17 @@
 //! must refuse what another build made, too.
 
 use object::elf;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use vdso_linker::gate::PageAbi;
-use vdso_linker::manifest::Manifest;
+use vdso_linker::manifest::{Arch, Manifest};
 
-/// The manifest of the good image.
-pub(crate) const MANIFEST: &str = r#"
+/// The manifest of the good image, but for the architecture's own lines.
+const MANIFEST: &str = r#"
 [image]
-arch = "x86_64"
+arch = "ARCH"
 soname = "linux-vdso.so.1"
 size-limit = 8192
 
@@ -29,81 +30,47 @@ alias = "time"
 version = "LINUX_2.6"
 "#;
 
+/// What a good image differs in from another architecture's.
+struct Kind {
+    /// Two exports, a local function that both call, and the trampoline. `// BODY` and `// BEHIND` are places for more.
+    assembly: &'static str,
+    /// What signal handlers return to.
+    trampoline: Option<&'static str>,
+    /// More segments, sections and options for the linker.
+    segments: &'static str,
+    sections: &'static str,
+    options: &'static [&'static str],
+}
+
+fn kind(arch: Arch) -> Kind {
+    match arch {
+        Arch::X86_64 => Kind {
+            assembly: include_str!("fixture/x86_64.s"),
+            trampoline: None,
+            segments: "",
+            sections: "",
+            options: &[],
+        },
+        Arch::Riscv64 => Kind {
+            assembly: include_str!("fixture/riscv64.s"),
+            trampoline: Some("__vdso_rt_sigreturn"),
+            segments: "",
+            sections: "/DISCARD/ : { *(.riscv.attributes) }",
+            options: &[],
+        },
+        Arch::Aarch64 => Kind {
+            assembly: include_str!("fixture/aarch64.s"),
+            trampoline: Some("__kernel_rt_sigreturn"),
+            // PT_GNU_PROPERTY has no name in lld's scripts.
+            segments: "property 0x6474e553 FLAGS(4); property_note PT_NOTE FLAGS(4);",
+            sections: ".note.gnu.property : { *(.note.gnu.property) } :text :property :property_note",
+            options: &["-zforce-bti"],
+        },
+    }
+}
+
 /// The page that the good image's note names.
 pub(crate) const PAGE: PageAbi = PageAbi { abi: 1, layout: 0x1122_3344_5566_7788 };
-
-/// The good image: two exports and a local function that both call. `# BODY` and `# BEHIND` are places for more.
-const ASSEMBLY: &str = r#"
-.section .note.vvar, "a", @note
-    .balign 4
-    .long 5, 16, 1
-    .asciz "vvar"
-    .balign 4
-    .long 1, 0
-    .quad 0x1122334455667788
-
-.section .rodata, "a", @progbits
-constant:
-    .quad 1000000000
-
-.text
-.p2align 4, 0xcc
-.globl __vdso_clock_gettime
-.type __vdso_clock_gettime, @function
-__vdso_clock_gettime:
-    .cfi_startproc
-    push rbx
-    .cfi_adjust_cfa_offset 8
-    .cfi_rel_offset rbx, 0
-    mov rbx, rsi
-    lfence
-    rdtsc
-    test edi, edi
-    js 2f
-    call helper
-    mov [rbx], rax
-    xor eax, eax
-1:
-    pop rbx
-    .cfi_adjust_cfa_offset -8
-    ret
-2:
-    .cfi_adjust_cfa_offset 8
-    mov eax, 228
-    syscall
-    jmp 1b
-    .cfi_endproc
-.size __vdso_clock_gettime, . - __vdso_clock_gettime
-.weak clock_gettime
-.type clock_gettime, @function
-.set clock_gettime, __vdso_clock_gettime
-
-.p2align 4, 0xcc
-.globl __vdso_time
-.type __vdso_time, @function
-__vdso_time:
-    .cfi_startproc
-    # BODY
-    jmp helper
-    .cfi_endproc
-.size __vdso_time, . - __vdso_time
-.weak time
-.type time, @function
-.set time, __vdso_time
-
-.p2align 4, 0xcc
-.type helper, @function
-helper:
-    .cfi_startproc
-    mov rax, [rip + vvar_page]
-    imul rax, [rip + constant]
-    mov [rsp - 8], rax
-    ret
-    .cfi_endproc
-.size helper, . - helper
-
-# BEHIND
-"#;
 
 const LINKER_SCRIPT: &str = r#"
 PHDRS {
@@ -112,6 +79,7 @@ PHDRS {
     note PT_NOTE FLAGS(4);
     eh_frame_hdr PT_GNU_EH_FRAME FLAGS(4);
     stack PT_GNU_STACK FLAGS(6);
+    SEGMENTS_OF_THE_ARCHITECTURE
 }
 SECTIONS {
     . = SIZEOF_HEADERS;
@@ -121,6 +89,7 @@ SECTIONS {
     .dynstr : { *(.dynstr) } :text
     .gnu.version : { *(.gnu.version) } :text
     .gnu.version_d : { *(.gnu.version_d) } :text
+    SECTIONS_OF_THE_ARCHITECTURE
     .note : { *(.note.*) } :text :note
     .dynamic : { *(.dynamic) } :text :dynamic
     .rodata : { *(.rodata .rodata.*) } :text
@@ -134,7 +103,8 @@ SECTIONS {
 }
 "#;
 
-const VERSION_SCRIPT: &str = "LINUX_2.6 { global: __vdso_clock_gettime; clock_gettime; __vdso_time; time; local: *; };";
+const VERSION_SCRIPT: &str =
+    "LINUX_2.6 { global: __vdso_clock_gettime; clock_gettime; __vdso_time; time; *rt_sigreturn; local: *; };";
 
 const LINKER_OPTIONS: &[&str] = &[
     "-shared",
@@ -153,6 +123,7 @@ const LINKER_OPTIONS: &[&str] = &[
 /// An image to be made: the good one, with changes.
 #[derive(Clone)]
 pub(crate) struct Fixture {
+    target: &'static str,
     assembly: String,
     linker_script: String,
     version_script: Option<String>,
@@ -161,23 +132,28 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     /// The good image.
-    pub(crate) fn good() -> Self {
+    pub(crate) fn good(arch: Arch) -> Self {
+        let Kind { assembly, segments, sections, options, .. } = kind(arch);
+        let linker_script = LINKER_SCRIPT
+            .replace("SEGMENTS_OF_THE_ARCHITECTURE", segments)
+            .replace("SECTIONS_OF_THE_ARCHITECTURE", sections);
         Fixture {
-            assembly: ASSEMBLY.into(),
-            linker_script: LINKER_SCRIPT.into(),
+            target: arch.target(),
+            assembly: assembly.into(),
+            linker_script,
             version_script: Some(VERSION_SCRIPT.into()),
-            options: LINKER_OPTIONS.iter().map(|option| option.to_string()).collect(),
+            options: LINKER_OPTIONS.iter().chain(options).map(|option| option.to_string()).collect(),
         }
     }
 
     /// With these instructions at the start of `__vdso_time`.
     pub(crate) fn body(self, assembly: &str) -> Self {
-        self.edit("# BODY", assembly)
+        self.edit("// BODY", assembly)
     }
 
     /// With this assembly behind the last function.
     pub(crate) fn behind(self, assembly: &str) -> Self {
-        self.edit("# BEHIND", assembly)
+        self.edit("// BEHIND", assembly)
     }
 
     /// With one place of the assembly replaced.
@@ -233,11 +209,17 @@ impl Fixture {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| folder.path().join(name);
         let write = |name: &str, text: &str| std::fs::write(path(name), text).expect("a file in the temporary folder");
-        write("root.rs", &format!("#![no_std]\ncore::arch::global_asm!(r####\"{}\"####);\n", self.assembly));
+        write(
+            "root.rs",
+            &format!("#![no_std]\ncore::arch::global_asm!(r####\"{}\"####, options(raw));\n", self.assembly),
+        );
         write("vdso.ld", &self.linker_script);
         let mut compile = Command::new(rustc());
         compile.args(["--crate-type=lib", "--emit=obj", "--edition=2021", "-Cpanic=abort", "-Crelocation-model=pic"]);
-        compile.args(["--target=x86_64-unknown-linux-gnu", "-o"]).arg(path("root.o")).arg(path("root.rs"));
+        compile.args(["--target", self.target, "-o"]).arg(path("root.o")).arg(path("root.rs"));
+        if let Some(sysroot) = sysroot().filter(|sysroot| has_core(sysroot, self.target)) {
+            compile.arg("--sysroot").arg(sysroot);
+        }
         succeed(compile);
         let mut link = Command::new(linker());
         link.args(["-flavor", "gnu"]).args(&self.options).arg("-T").arg(path("vdso.ld"));
@@ -280,26 +262,60 @@ fn rustc() -> PathBuf {
 fn linker() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
-        let ask = |argument: &[&str]| {
-            let output =
-                Command::new(rustc()).args(argument).output().expect("rustc, which compiled this test, starts");
-            String::from_utf8(output.stdout).expect("rustc prints UTF-8")
-        };
-        let version = ask(&["-vV"]);
+        let version = rustc_says(&["-vV"]);
         let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc names its host");
-        let sysroot = ask(&["--print", "sysroot"]);
-        Path::new(sysroot.trim()).join("lib/rustlib").join(host).join("bin/rust-lld")
+        own_sysroot().join("lib/rustlib").join(host).join("bin/rust-lld")
+    })
+}
+
+fn rustc_says(arguments: &[&str]) -> String {
+    let output = Command::new(rustc()).args(arguments).output().expect("rustc, which compiled this test, starts");
+    String::from_utf8(output.stdout).expect("rustc prints UTF-8")
+}
+
+fn own_sysroot() -> PathBuf {
+    rustc_says(&["--print", "sysroot"]).trim().into()
+}
+
+/// The sysroot that the build takes `core` from where the compiler's own has none.
+fn sysroot() -> Option<PathBuf> {
+    std::env::var_os("VDSO_SYSROOT").map(PathBuf::from)
+}
+
+fn has_core(sysroot: &Path, target: &str) -> bool {
+    sysroot.join("lib/rustlib").join(target).join("lib").is_dir()
+}
+
+/// The architectures that the compiler has `core` for. That one is missing is reported as a skipped test.
+pub(crate) fn architectures() -> &'static [Arch] {
+    static FOUND: OnceLock<Vec<Arch>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let own = own_sysroot();
+        let found = |arch: &Arch| {
+            let sysroots = sysroot().into_iter().chain([own.clone()]);
+            let found = sysroots.into_iter().any(|sysroot| has_core(&sysroot, arch.target()));
+            if !found {
+                vdso_tests::skipped("gate", &format!("needs `rustup target add {}`", arch.target()));
+            }
+            found
+        };
+        Arch::ALL.iter().copied().filter(found).collect()
     })
 }
 
 /// The good image, built once.
-pub(crate) fn good() -> Vec<u8> {
-    static IMAGE: OnceLock<Vec<u8>> = OnceLock::new();
-    IMAGE.get_or_init(|| Fixture::good().build()).clone()
+pub(crate) fn good(arch: Arch) -> Vec<u8> {
+    static IMAGES: Mutex<BTreeMap<&str, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let mut images = IMAGES.lock().expect("no test panics while it builds the good image");
+    images.entry(arch.name()).or_insert_with(|| Fixture::good(arch).build()).clone()
 }
 
 /// The manifest of the good image, with these places replaced.
-pub(crate) fn manifest(edits: &[(&str, &str)]) -> Manifest {
-    let text = edits.iter().fold(MANIFEST.to_owned(), |text, (old, new)| replace(&text, old, new));
+pub(crate) fn manifest(arch: Arch, edits: &[(&str, &str)]) -> Manifest {
+    let mut text = MANIFEST.replace("ARCH", arch.name());
+    if let Some(trampoline) = kind(arch).trampoline {
+        text += &format!("\n[[export]]\nname = {trampoline:?}\nversion = \"LINUX_2.6\"\n");
+    }
+    let text = edits.iter().fold(text, |text, (old, new)| replace(&text, old, new));
     Manifest::parse(&text, Path::new("vdso.toml")).expect("a manifest")
 }

@@ -2,7 +2,7 @@
 //!
 //! A panic, an endless loop or a stack overflow fails the test; what they say of the bytes does not matter here.
 
-use crate::fixture::{good, manifest, PAGE};
+use crate::fixture::{architectures, good, manifest, PAGE};
 use vdso_linker::gate;
 use vdso_linker::inspect::inspect;
 use vdso_linker::manifest::Manifest;
@@ -18,40 +18,46 @@ fn survives(bytes: &[u8], manifest: &Manifest) {
 
 #[test]
 fn every_truncation() {
-    let (image, manifest) = (good(), manifest(&[]));
-    for length in 0..image.len() {
-        let report = gate::check(&image[..length], &manifest, Some(PAGE));
-        assert!(!report.is_accepted(), "accepted after {length} of {} bytes", image.len());
-        survives(&image[..length], &manifest);
+    for &arch in architectures() {
+        let (image, manifest) = (good(arch), manifest(arch, &[]));
+        for length in 0..image.len() {
+            let report = gate::check(&image[..length], &manifest, Some(PAGE));
+            assert!(!report.is_accepted(), "accepted after {length} of {} bytes", image.len());
+            survives(&image[..length], &manifest);
+        }
     }
 }
 
 /// Every byte of the image: inverted, cleared, set, off by one.
 #[test]
 fn every_byte_changed() {
-    let (mut image, manifest) = (good(), manifest(&[]));
-    for offset in 0..image.len() {
-        let right = image[offset];
-        for wrong in [!right, 0, 0xff, right.wrapping_add(1), right ^ 0x80] {
-            image[offset] = wrong;
-            survives(&image, &manifest);
+    for &arch in architectures() {
+        let (mut image, manifest) = (good(arch), manifest(arch, &[]));
+        for offset in 0..image.len() {
+            let right = image[offset];
+            for wrong in [!right, 0, 0xff, right.wrapping_add(1), right ^ 0x80] {
+                image[offset] = wrong;
+                survives(&image, &manifest);
+            }
+            image[offset] = right;
         }
-        image[offset] = right;
     }
 }
 
 /// Every aligned word of the image: the largest numbers, signed and not, that offsets and counts can overflow with.
 #[test]
 fn every_word_extreme() {
-    let (image, manifest) = (good(), manifest(&[]));
-    for offset in (0..image.len() - 7).step_by(4) {
-        for wrong in [u64::MAX, i64::MAX as u64, i64::MIN as u64, u64::from(u32::MAX), 1 << 31] {
-            let mut image = image.clone();
-            image[offset..offset + 8].copy_from_slice(&wrong.to_le_bytes());
-            survives(&image, &manifest);
-            let mut image = good();
-            image[offset..offset + 4].copy_from_slice(&(wrong as u32).to_le_bytes());
-            survives(&image, &manifest);
+    for &arch in architectures() {
+        let (image, manifest) = (good(arch), manifest(arch, &[]));
+        for offset in (0..image.len() - 7).step_by(4) {
+            for wrong in [u64::MAX, i64::MAX as u64, i64::MIN as u64, u64::from(u32::MAX), 1 << 31] {
+                let mut image = image.clone();
+                image[offset..offset + 8].copy_from_slice(&wrong.to_le_bytes());
+                survives(&image, &manifest);
+                let mut image = good(arch);
+                image[offset..offset + 4].copy_from_slice(&(wrong as u32).to_le_bytes());
+                survives(&image, &manifest);
+            }
         }
     }
 }
@@ -59,20 +65,22 @@ fn every_word_extreme() {
 /// Several bytes at once, by a fixed sequence of pseudo-random numbers (xorshift64, Marsaglia 2003).
 #[test]
 fn bytes_at_random() {
-    let (good, manifest) = (good(), manifest(&[]));
-    let mut state = 0x9e37_79b9_7f4a_7c15u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    for _ in 0..10_000 {
-        let mut image = good.clone();
-        for _ in 0..1 + next() % 8 {
-            let offset = next() as usize % image.len();
-            image[offset] = next() as u8;
+    for &arch in architectures() {
+        let (good, manifest) = (good(arch), manifest(arch, &[]));
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        for _ in 0..10_000 {
+            let mut image = good.clone();
+            for _ in 0..1 + next() % 8 {
+                let offset = next() as usize % image.len();
+                image[offset] = next() as u8;
+            }
+            survives(&image, &manifest);
         }
-        survives(&image, &manifest);
     }
 }

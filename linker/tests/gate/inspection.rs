@@ -4,6 +4,9 @@ use crate::fixture::{binary, good, Fixture};
 use crate::patch::write;
 use object::elf;
 use vdso_linker::inspect::{inspect, Class, HashKind, Inspection, NoteContent, Part};
+use vdso_linker::manifest::Arch;
+
+const ARCH: Arch = Arch::X86_64;
 
 fn facts(bytes: &[u8]) -> Inspection {
     inspect(bytes).expect("an ELF file")
@@ -11,7 +14,7 @@ fn facts(bytes: &[u8]) -> Inspection {
 
 #[test]
 fn text() {
-    insta::assert_snapshot!(facts(&good()));
+    insta::assert_snapshot!(facts(&good(ARCH)));
 }
 
 /// All that a client needs, as text: what must not depend on section headers.
@@ -24,7 +27,7 @@ fn client_view(facts: &Inspection) -> String {
 
 #[test]
 fn a_file_without_section_headers_reads_alike() {
-    let mut image = good();
+    let mut image = good(ARCH);
     let full = facts(&image);
     write(&mut image, 40, &0u64.to_le_bytes()); // e_shoff
     write(&mut image, 60, &0u16.to_le_bytes()); // e_shnum
@@ -37,7 +40,7 @@ fn a_file_without_section_headers_reads_alike() {
 
 #[test]
 fn memory_that_ends_before_the_section_headers_reads_alike() {
-    let image = Fixture::good().link();
+    let image = Fixture::good(ARCH).link();
     let full = facts(&image);
     let load = full.segments.iter().find(|segment| segment.is(elf::PT_LOAD)).expect("a PT_LOAD");
     let memory = facts(&image[..load.file_size as usize]);
@@ -49,7 +52,7 @@ fn memory_that_ends_before_the_section_headers_reads_alike() {
 
 #[test]
 fn without_the_sysv_table_symbols_are_counted_by_the_gnu_table() {
-    let mut image = Fixture::good().option("--hash-style=both", "--hash-style=gnu").build();
+    let mut image = Fixture::good(ARCH).option("--hash-style=both", "--hash-style=gnu").build();
     let full = facts(&image);
     write(&mut image, 40, &0u64.to_le_bytes());
     write(&mut image, 60, &0u16.to_le_bytes());
@@ -59,7 +62,7 @@ fn without_the_sysv_table_symbols_are_counted_by_the_gnu_table() {
 
 #[test]
 fn notes_are_decoded() {
-    let facts = facts(&good());
+    let facts = facts(&good(ARCH));
     let page = facts.notes.iter().any(|note| note.content == NoteContent::Page(crate::fixture::PAGE));
     assert!(page, "{:?}", facts.notes);
     assert_eq!(facts.build_id().map(str::len), Some(40));
@@ -104,7 +107,7 @@ fn other_bytes_are_an_error_that_names_the_field() {
         "ELF header, e_ident: [4d, 5a, 20, 61] is not the magic number of an ELF file; \
          remedy: pass a shared object or a vDSO"
     );
-    let mut image = good();
+    let mut image = good(ARCH);
     image[5] = 7; // EI_DATA
     assert!(
         message(&image).starts_with("ELF header, e_ident: class 2, data encoding 7, version 1;"),

@@ -6,18 +6,18 @@ pub const SONAME: &str = "linux-vdso.so.1";
 
 /// The image's build id, by which debuggers find its symbols (`vdso.so.dbg`).
 pub const BUILD_ID: [u8; 20] = [
-    0x8c, 0x51, 0x75, 0x1a, 0x89, 0x46, 0x9d, 0xf4, 0x6b, 0xd9,
-    0xa7, 0x79, 0x5f, 0x21, 0xf8, 0xab, 0x65, 0x96, 0x7e, 0x89,
+    0x98, 0xba, 0x6c, 0x72, 0x3d, 0xdf, 0xec, 0x2e, 0x4a, 0xca,
+    0x71, 0x60, 0xd7, 0xb7, 0xbe, 0xb2, 0xe8, 0x32, 0x8a, 0x9c,
 ];
 
 /// ABI version of the vvar page that the image reads.
 pub const PAGE_ABI: u32 = 1;
 
 /// Layout hash of the vvar page that the image reads.
-pub const PAGE_LAYOUT: u64 = 0x02ad_6a08_9151_2504;
+pub const PAGE_LAYOUT: u64 = 0x8b74_c633_9cf7_7e91;
 
 /// Bytes of the image, before it is padded to whole pages.
-pub const IMAGE_SIZE: usize = 4072;
+pub const IMAGE_SIZE: usize = 4056;
 
 /// Bytes of a page.
 pub const PAGE_SIZE: usize = 4096;
@@ -36,24 +36,24 @@ pub const MAP_PLAN: [Mapping; 2] = [
 
 /// Offsets of the functions from the image's ELF header, in bytes.
 pub mod symbol {
-    /// `__vdso_clock_gettime`.
-    pub const __VDSO_CLOCK_GETTIME: usize = 0x6a0;
-    /// `clock_gettime`.
-    pub const CLOCK_GETTIME: usize = 0x6a0;
-    /// `__vdso_gettimeofday`.
-    pub const __VDSO_GETTIMEOFDAY: usize = 0x7d0;
-    /// `gettimeofday`.
-    pub const GETTIMEOFDAY: usize = 0x7d0;
-    /// `__vdso_time`.
-    pub const __VDSO_TIME: usize = 0x8a0;
-    /// `time`.
-    pub const TIME: usize = 0x8a0;
     /// `__vdso_clock_getres`.
-    pub const __VDSO_CLOCK_GETRES: usize = 0x8f0;
+    pub const __VDSO_CLOCK_GETRES: usize = 0x690;
     /// `clock_getres`.
-    pub const CLOCK_GETRES: usize = 0x8f0;
+    pub const CLOCK_GETRES: usize = 0x690;
+    /// `__vdso_time`.
+    pub const __VDSO_TIME: usize = 0x700;
+    /// `time`.
+    pub const TIME: usize = 0x700;
     /// `__vdso_getcpu`.
-    pub const __VDSO_GETCPU: usize = 0x940;
+    pub const __VDSO_GETCPU: usize = 0x740;
     /// `getcpu`.
-    pub const GETCPU: usize = 0x940;
+    pub const GETCPU: usize = 0x740;
+    /// `__vdso_clock_gettime`.
+    pub const __VDSO_CLOCK_GETTIME: usize = 0x790;
+    /// `clock_gettime`.
+    pub const CLOCK_GETTIME: usize = 0x790;
+    /// `__vdso_gettimeofday`.
+    pub const __VDSO_GETTIMEOFDAY: usize = 0x8d0;
+    /// `gettimeofday`.
+    pub const GETTIMEOFDAY: usize = 0x8d0;
 }

@@ -21,7 +21,7 @@ impl Counter for Tsc {
         match kind {
             CounterKind::Rdtscp => Some(rdtscp()),
             CounterKind::LfenceRdtsc => Some(lfence_rdtsc()),
-            CounterKind::Off | CounterKind::Coarse => None,
+            _ => None,
         }
     }
 }

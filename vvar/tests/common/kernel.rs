@@ -2,15 +2,18 @@
 
 use super::exact::Exact;
 use super::pages::page;
-use super::{mask, nanos, timespec, ByLfence, ByRdtscp, SECOND};
+use super::{mask, nanos, timespec, ByOther, ByUsual, Counters, SECOND};
 use std::cell::RefCell;
+use vvar::memory::Encoded;
 use vvar::reader::{read_fast, read_slow};
 use vvar::writer::{Plan, Planner, Scope};
 use vvar::{read, Clock, Error, Page, Published, Source, Start, Timekeeper, Timespec, Writer};
 
-pub(crate) struct Kernel {
+pub(crate) struct Kernel<L> {
     pub(crate) page: &'static Page,
-    pub(crate) writer: Writer<&'static Page>,
+    /// The same, as this kernel encodes it.
+    pub(crate) memory: Encoded<&'static Page, L>,
+    pub(crate) writer: Writer<Encoded<&'static Page, L>>,
     pub(crate) clocks: Timekeeper,
     /// Where the counter stands.
     pub(crate) counter: u64,
@@ -20,24 +23,34 @@ pub(crate) struct Kernel {
     bits: u32,
 }
 
-impl Kernel {
+impl<L: Counters> Kernel<L> {
     /// Booted at the counter value `counter`; nothing published yet.
-    pub(crate) fn boot(source: Source, counter: u64) -> Kernel {
-        Kernel::start(source, counter, Start::default())
+    pub(crate) fn boot(source: Source, counter: u64) -> Self {
+        Self::start(source, counter, Start::default())
     }
 
-    pub(crate) fn start(source: Source, counter: u64, start: Start) -> Kernel {
+    pub(crate) fn start(source: Source, counter: u64, start: Start) -> Self {
         let page = page();
-        let writer = Writer::new(page);
+        let memory = Encoded::new(page);
+        let writer = Writer::new(memory);
         writer.init().expect("the page is new");
         let clocks = Timekeeper::new(source, counter, start).expect("the source is sound");
         clocks.describe(&writer);
         let counter = counter & mask(source.bits);
-        Kernel { page, writer, clocks, counter, exact: Exact::new(&source, start), passed: 0, bits: source.bits }
+        Kernel {
+            page,
+            memory,
+            writer,
+            clocks,
+            counter,
+            exact: Exact::new(&source, start),
+            passed: 0,
+            bits: source.bits,
+        }
     }
 
-    pub(crate) fn set(source: Source, counter: u64, realtime: i64) -> Kernel {
-        let mut kernel = Kernel::boot(source, counter);
+    pub(crate) fn set(source: Source, counter: u64, realtime: i64) -> Self {
+        let mut kernel = Self::boot(source, counter);
         kernel.set_realtime(i128::from(realtime) * SECOND);
         kernel.publish();
         kernel
@@ -146,11 +159,11 @@ impl Kernel {
     /// What a program gets from the page, after a look at every other way to the same time: both kinds of machine, the
     /// fast and the slow path, and the timekeeper. They must agree to the nanosecond.
     pub(crate) fn page_time(&self, clock: Clock) -> Option<Timespec> {
-        let (rdtscp, lfence) = (ByRdtscp(self.counter), ByLfence(self.counter));
-        let time = read(self.page, &rdtscp, clock).ok();
-        assert_eq!(read(self.page, &lfence, clock).ok(), time, "{clock:?} by LFENCE");
-        assert_eq!(read_slow(self.page, &rdtscp, clock.id()), time, "{clock:?} on the slow path");
-        for fast in [read_fast(self.page, &rdtscp, clock.id()), read_fast(self.page, &lfence, clock.id())] {
+        let (usual, other) = (ByUsual::<L>::at(self.counter), ByOther::<L>::at(self.counter));
+        let time = read(&self.memory, &usual, clock).ok();
+        assert_eq!(read(&self.memory, &other, clock).ok(), time, "{clock:?} on another machine");
+        assert_eq!(read_slow(&self.memory, &usual, clock.id()), time, "{clock:?} on the slow path");
+        for fast in [read_fast(&self.memory, &usual, clock.id()), read_fast(&self.memory, &other, clock.id())] {
             assert!(fast.is_none() || fast == time, "{clock:?}: {fast:?} on the fast path, {time:?} on the slow one");
         }
         if let Some(time) = time {

@@ -8,45 +8,96 @@ pub(crate) mod exact;
 pub(crate) mod kernel;
 pub(crate) mod pages;
 
-use vvar::{Clock, Counter, CounterKind, Source, Synchronisation, Timespec};
+use std::marker::PhantomData;
+use vvar::memory::{Encoded, Lines, SplitLines, WideLines};
+use vvar::page::{self, offset, split, wide, Encoding};
+use vvar::{Clock, Counter, CounterKind, PageRead, Source, Synchronisation, Timespec};
 
-/// A counter that stands at a value, on a machine that reads the TSC fastest by RDTSCP.
-pub(crate) struct ByRdtscp(pub(crate) u64);
+/// The counters that the tests use for lines of an encoding.
+pub(crate) trait Counters: Lines {
+    /// What most tests count by.
+    const USUAL: CounterKind;
+    /// What machines of another kind count by.
+    const OTHER: CounterKind;
+    /// What some machines that know [`Counters::USUAL`] have as well, and their hot path reads.
+    const TOO: Option<CounterKind>;
 
-/// A counter that stands at a value, on a machine that reads the TSC fastest by LFENCE; RDTSC.
-pub(crate) struct ByLfence(pub(crate) u64);
+    /// The counter of most tests: a TSC as the machines of today have it, whatever it is called here.
+    const TSC: Source = Source {
+        kind: Self::USUAL,
+        frequency: 2_596_000_000,
+        bits: 64,
+        synchronisation: Synchronisation::Architectural,
+    };
+}
 
-fn x86_counter(kind: CounterKind, value: u64) -> Option<u64> {
+impl Counters for SplitLines {
+    const USUAL: CounterKind = CounterKind::Rdtscp;
+    const OTHER: CounterKind = CounterKind::LfenceRdtsc;
+    const TOO: Option<CounterKind> = None;
+}
+
+impl Counters for WideLines {
+    const USUAL: CounterKind = CounterKind::Cntvct;
+    const OTHER: CounterKind = CounterKind::RiscvTime;
+    const TOO: Option<CounterKind> = Some(CounterKind::Cntvctss);
+}
+
+/// A counter that stands at a value, on a machine that reads [`Counters::USUAL`] fastest.
+pub(crate) struct ByUsual<L>(pub(crate) u64, PhantomData<L>);
+
+/// A counter that stands at a value, on a machine that reads [`Counters::OTHER`] fastest.
+pub(crate) struct ByOther<L>(pub(crate) u64, PhantomData<L>);
+
+impl<L> ByUsual<L> {
+    pub(crate) fn at(value: u64) -> Self {
+        ByUsual(value, PhantomData)
+    }
+}
+
+impl<L> ByOther<L> {
+    pub(crate) fn at(value: u64) -> Self {
+        ByOther(value, PhantomData)
+    }
+}
+
+fn any_counter(kind: CounterKind, value: u64) -> Option<u64> {
     kind.is_counter().then_some(value)
 }
 
-impl Counter for ByRdtscp {
-    const HOT: CounterKind = CounterKind::Rdtscp;
+impl<L: Counters> Counter for ByUsual<L> {
+    const HOT: CounterKind = L::USUAL;
+    const HOT_TOO: Option<CounterKind> = L::TOO;
     fn read_hot(&self) -> u64 {
         self.0
     }
     fn read(&self, kind: CounterKind) -> Option<u64> {
-        x86_counter(kind, self.0)
+        any_counter(kind, self.0)
     }
 }
 
-impl Counter for ByLfence {
-    const HOT: CounterKind = CounterKind::LfenceRdtsc;
+impl<L: Counters> Counter for ByOther<L> {
+    const HOT: CounterKind = L::OTHER;
     fn read_hot(&self) -> u64 {
         self.0
     }
     fn read(&self, kind: CounterKind) -> Option<u64> {
-        x86_counter(kind, self.0)
+        any_counter(kind, self.0)
     }
 }
 
-/// The counter of most tests: a TSC as the machines of today have it.
-pub(crate) const TSC: Source = Source {
-    kind: CounterKind::Rdtscp,
-    frequency: 2_596_000_000,
-    bits: 64,
-    synchronisation: Synchronisation::Architectural,
-};
+/// Where the slot in use of a fine clock's line starts.
+pub(crate) fn start_of<P: PageRead, L: Lines>(memory: &Encoded<P, L>, clock: Clock) -> u64 {
+    let line = offset::LINES + size_of::<page::Line>() * clock.id();
+    let slot = memory.load_u32(line + page::line_offset::SEQ) as usize & 1;
+    match L::ENCODING {
+        Encoding::Split => {
+            let half = |field| u64::from(memory.load_u32(line + field + 4 * slot));
+            half(split::offset::HI) << 32 | half(split::offset::LO)
+        }
+        Encoding::Wide => memory.load_u64(line + wide::offset::CYC + 8 * slot),
+    }
+}
 
 pub(crate) const FINE: [Clock; 5] =
     [Clock::Realtime, Clock::Monotonic, Clock::MonotonicRaw, Clock::Boottime, Clock::Tai];

@@ -1,12 +1,13 @@
-//! Images that differ from the good one and are right: a gate that refuses what it does not know would be of no use.
+//! x86-64: images that are right.
 
 use crate::fixture::{manifest, Fixture, PAGE};
 use vdso_linker::gate::{self, Report};
+use vdso_linker::manifest::Arch;
+
+const ARCH: Arch = Arch::X86_64;
 
 fn accepted(fixture: Fixture) -> Report {
-    let report = gate::check(&fixture.build(), &manifest(&[]), Some(PAGE));
-    assert!(report.is_accepted(), "{report}");
-    report
+    super::accepted(ARCH, fixture)
 }
 
 #[test]
@@ -31,13 +32,13 @@ fn instructions_without_vector_state() {
         "1: dec rdi\njne 1b",
         ".nops 9",
     ] {
-        accepted(Fixture::good().body(assembly));
+        accepted(Fixture::good(ARCH).body(assembly));
     }
 }
 
 #[test]
 fn a_frame_made_by_sub_and_stores() {
-    let report = accepted(Fixture::good().body(
+    let report = accepted(Fixture::good(ARCH).body(
         "
         sub rsp, 40
         .cfi_adjust_cfa_offset 40
@@ -60,7 +61,7 @@ fn a_frame_made_by_sub_and_stores() {
 /// Compilers restore registers by pops and leave the rules of the saved ones as they were.
 #[test]
 fn pops_that_leave_the_rules_of_the_registers() {
-    accepted(Fixture::good().body(
+    accepted(Fixture::good(ARCH).body(
         "
         push r14
         .cfi_adjust_cfa_offset 8
@@ -103,7 +104,7 @@ fn a_cold_part_with_its_own_description() {
         jmp back
         .cfi_endproc
     ";
-    let report = accepted(Fixture::good().body(body).behind(cold));
+    let report = accepted(Fixture::good(ARCH).body(body).behind(cold));
     let function = report.functions.iter().find(|function| function.name == "__vdso_time").expect("the export");
     assert_eq!((function.frame, function.depth), (16, 32));
 }
@@ -111,7 +112,7 @@ fn a_cold_part_with_its_own_description() {
 /// A signal trampoline is entered by a return, and its rules are expressions on what the kernel saved.
 #[test]
 fn a_signal_trampoline() {
-    accepted(Fixture::good().behind(
+    accepted(Fixture::good(ARCH).behind(
         "
         .cfi_startproc
         .cfi_signal_frame
@@ -129,18 +130,21 @@ fn a_signal_trampoline() {
 fn two_version_nodes() {
     let script = "LINUX_2.5 { global: __vdso_time; time; local: *; }; \
                   LINUX_2.6 { global: __vdso_clock_gettime; clock_gettime; } LINUX_2.5;";
-    let manifest = manifest(&[
-        ("[[version]]", "[[version]]\nname = \"LINUX_2.5\"\n\n[[version]]"),
-        ("alias = \"time\"\nversion = \"LINUX_2.6\"", "alias = \"time\"\nversion = \"LINUX_2.5\""),
-    ]);
-    let report = gate::check(&Fixture::good().versions(Some(script)).build(), &manifest, Some(PAGE));
+    let manifest = manifest(
+        ARCH,
+        &[
+            ("[[version]]", "[[version]]\nname = \"LINUX_2.5\"\n\n[[version]]"),
+            ("alias = \"time\"\nversion = \"LINUX_2.6\"", "alias = \"time\"\nversion = \"LINUX_2.5\""),
+        ],
+    );
+    let report = gate::check(&Fixture::good(ARCH).versions(Some(script)).build(), &manifest, Some(PAGE));
     assert!(report.is_accepted(), "{report}");
 }
 
 #[test]
 fn vvar_behind_the_image() {
-    let manifest = manifest(&[("[[version]]", "[vvar]\nplacement = \"after\"\n\n[[version]]")]);
-    let fixture = Fixture::good().script("SIZEOF_HEADERS - 4096", "SIZEOF_HEADERS + 8192");
+    let manifest = manifest(ARCH, &[("[[version]]", "[vvar]\nplacement = \"after\"\n\n[[version]]")]);
+    let fixture = Fixture::good(ARCH).script("SIZEOF_HEADERS - 4096", "SIZEOF_HEADERS + 8192");
     let report = gate::check(&fixture.build(), &manifest, Some(PAGE));
     assert!(report.is_accepted(), "{report}");
 }
@@ -150,5 +154,5 @@ fn vvar_behind_the_image() {
 fn a_symbol_of_the_version_node() {
     let script = "LINUX_2.6 { global: __vdso_clock_gettime; clock_gettime; __vdso_time; time; LINUX_2.6; local: *; };";
     let symbol = ".globl LINUX_2.6\n.set LINUX_2.6, 0\n.type LINUX_2.6, @object";
-    accepted(Fixture::good().behind(symbol).versions(Some(script)));
+    accepted(Fixture::good(ARCH).behind(symbol).versions(Some(script)));
 }

@@ -1,23 +1,39 @@
-//! x86-64: decodes instructions and judges each by itself.
+//! x86-64: how images are compiled; decodes instructions and judges each by itself.
 //!
 //! Sources: Intel, "64 and IA-32 Architectures Software Developer's Manual", volume 2; System V ABI, AMD64 supplement,
 //! figures 3.4 (register usage) and 3.36 (DWARF register numbers).
 
-use super::code::{Convention, Fault, Flow, Instruction, Slot, StackEffect, Surroundings};
-use super::Rule;
+use super::{Architecture, Convention, Fault, Flow, Instruction, Order, Slot, StackEffect, Surroundings};
+use crate::gate::Rule;
 use iced_x86::{
     Code, CpuidFeature, Decoder, DecoderOptions, FlowControl, Formatter, Instruction as Decoded, InstructionInfo,
     InstructionInfoFactory, IntelFormatter, MemorySize, Mnemonic, OpAccess, OpKind, Register,
 };
+use object::elf;
 
-/// The calling convention, in DWARF numbers.
-pub(super) const CONVENTION: Convention = Convention {
-    stack_pointer: 7,
-    return_address: 16,
-    return_address_at: Some(-8),
-    entry_offset: 8,
-    register_size: 8,
-    callee_saved: &[(3, "rbx"), (6, "rbp"), (12, "r12"), (13, "r13"), (14, "r14"), (15, "r15")],
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    target: "x86_64-unknown-linux-gnu",
+    page_sizes: &[4096],
+    machine: elf::EM_X86_64,
+    flags: 0,
+    dynamic_tags: &[],
+    // No vector or x87 instruction. No `endbr64`: it is of use only if the whole image is marked for it.
+    c_flags: &["-mgeneral-regs-only", "-fcf-protection=none"],
+    linker_flags: &[],
+    landing_pads: None,
+    trampolines: &[], // Linux's image has none: the libc brings its own
+    convention: Convention {
+        stack_pointer: 7,
+        frame_pointer: None,
+        return_address: 16,
+        return_address_at: Some(-8),
+        entry_offset: 8,
+        register_size: 8,
+        red_zone: 128,
+        callee_saved: &[(3, "rbx"), (6, "rbp"), (12, "r12"), (13, "r13"), (14, "r14"), (15, "r15")],
+    },
+    decode,
+    counter_order: |_| Vec::new(), // RDTSC is judged with the instruction before it, RDTSCP waits by itself
 };
 
 /// The DWARF number of a callee-saved register, whichever part of it is named.
@@ -34,7 +50,7 @@ fn callee_saved(register: Register) -> Option<u16> {
 }
 
 /// Decodes bytes that lie at `address`, up to the first that are no instruction.
-pub(super) fn decode(bytes: &[u8], address: u64, surroundings: &Surroundings) -> Vec<Instruction> {
+fn decode(bytes: &[u8], address: u64, surroundings: &Surroundings) -> Vec<Instruction> {
     let mut decoder = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE);
     let mut info = InstructionInfoFactory::new();
     let mut formatter = formatter();
@@ -96,7 +112,9 @@ impl Judge<'_> {
             text,
             flow,
             stack: self.stack(),
+            order: Order::default(),
             padding: matches!(decoded.mnemonic(), Mnemonic::Nop | Mnemonic::Int3),
+            landing_pad: false,
             faults: self.faults,
             branch_fault,
         }
@@ -204,26 +222,14 @@ impl Judge<'_> {
             }
             let access = self.info.op_access(operand as u32);
             if decoded.is_ip_rel_memory_operand() {
-                self.relative(decoded.ip_rel_memory_address() as i64, access);
+                let target = decoded.ip_rel_memory_address() as i64;
+                self.faults.extend(self.surroundings.fault(target, is_write(access)));
             } else if decoded.memory_base() == Register::None && access != OpAccess::NoMemAccess {
                 let what = format!("accesses the absolute address {:#x}", decoded.memory_displacement64());
                 let remedy = "compile position-independent (`-C relocation-model=pic`, `-fPIC`); in assembly, write \
                               `[rip + NAME]`";
                 self.refuse(Rule::AbsoluteAddress, what, remedy);
             }
-        }
-    }
-
-    fn relative(&mut self, target: i64, access: OpAccess) {
-        // One past the end is an address that pointer arithmetic may form.
-        let within = |range: &std::ops::Range<i64>| range.start <= target && target <= range.end;
-        if !within(&self.surroundings.image) && !within(&self.surroundings.vvar) {
-            let what = format!("address {target:#x} is neither in the image nor in the vvar pages");
-            let remedy = "refer to symbols of the image or to `vvar_page`; match `vvar.pages` and `vvar.placement`";
-            self.refuse(Rule::DataAddress, what, remedy);
-        } else if is_write(access) {
-            let remedy = "keep state in the kernel or in memory of the caller";
-            self.refuse(Rule::ReadOnlyStore, format!("stores to {target:#x}"), remedy);
         }
     }
 

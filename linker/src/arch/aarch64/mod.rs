@@ -1,0 +1,64 @@
+//! AArch64: how images are compiled; decodes instructions and judges each by itself.
+//!
+//! Sources: "Arm Architecture Reference Manual for A-profile architecture" (Arm DDI 0487), part C; "Procedure Call
+//! Standard for the Arm 64-bit Architecture"; "DWARF for the Arm 64-bit Architecture"; "ELF for the Arm 64-bit
+//! Architecture".
+
+mod decode;
+mod order;
+
+use super::{Architecture, Convention, LandingPads, Trampoline};
+use object::elf;
+
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    target: "aarch64-unknown-linux-gnu",
+    page_sizes: &[4096, 16384, 65536],
+    machine: elf::EM_AARCH64,
+    flags: 0,
+    // lld writes it into every image with the mark: the procedure linkage table, which is not there, has landing pads.
+    dynamic_tags: &[elf::DT_AARCH64_BTI_PLT],
+    // No vector or floating-point instruction, no call of the helpers that choose between atomics at run time; the
+    // landing pads that the image is marked to have.
+    c_flags: &["-mgeneral-regs-only", "-mno-outline-atomics", "-mbranch-protection=bti"],
+    // The mark is the linker's to make only if every object has it, and rustc gives it to none; that the image is as
+    // the mark says is the gate's to prove.
+    linker_flags: &["-z", "force-bti"],
+    landing_pads: Some(LandingPads {
+        property: elf::GNU_PROPERTY_AARCH64_FEATURE_1_AND.0,
+        bit: elf::GNU_PROPERTY_AARCH64_FEATURE_1_BTI,
+        name: "BTI",
+        instruction: "bti c",
+    }),
+    trampolines: &[Trampoline {
+        names: &["__kernel_rt_sigreturn"],
+        assembly: "mov x8, #139; svc #0",
+        bytes: &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4],
+        before: &[0x1f, 0x20, 0x03, 0xd5],
+        clients: "libgcc, LLVM's libunwind and gdb",
+    }],
+    convention: Convention {
+        stack_pointer: 31,
+        frame_pointer: Some(29),
+        return_address: 30,
+        return_address_at: None,
+        entry_offset: 0,
+        register_size: 8,
+        red_zone: 0,
+        callee_saved: &[
+            (19, "x19"),
+            (20, "x20"),
+            (21, "x21"),
+            (22, "x22"),
+            (23, "x23"),
+            (24, "x24"),
+            (25, "x25"),
+            (26, "x26"),
+            (27, "x27"),
+            (28, "x28"),
+            (29, "x29"),
+            (30, "x30"),
+        ],
+    },
+    decode: decode::decode,
+    counter_order: order::check,
+};

@@ -1,0 +1,71 @@
+//! The rule on the functions that signal handlers return to.
+//!
+//! A handler's return address is such a function, which the kernel or the libc put there; nothing called the handler from
+//! it. What lies on the stack is the kernel's frame, not a function's. Unwinders recognise that by the description's
+//! augmentation `S`, or without a description by the instructions, which therefore are part of the interface.
+
+use super::{Gate, Rule};
+use crate::arch::Trampoline;
+use crate::inspect::Symbol;
+
+pub(super) fn check(gate: &mut Gate<'_>) {
+    let (facts, architecture) = (gate.facts, gate.architecture());
+    for symbol in facts.symbols.iter().filter(|symbol| symbol.is_function() && symbol.is_defined()) {
+        let Some(trampoline) = architecture.trampolines.iter().find(|it| it.names.contains(&symbol.name.as_str()))
+        else {
+            continue;
+        };
+        let place = format!("dynamic symbol {} (`{}`)", symbol.index, symbol.name);
+        if let Some(what) = code_fault(gate, symbol, trampoline) {
+            let remedy =
+                format!("write exactly `{}`, which is what {} look for", trampoline.assembly, trampoline.clients);
+            gate.refuse(Rule::SignalTrampoline, &place, what, remedy);
+        }
+        if let Some(what) = frame_fault(gate, symbol, trampoline) {
+            let remedy = "put `.cfi_startproc` and `.cfi_signal_frame`, then a `nop`, before the function's label";
+            gate.refuse(Rule::SignalTrampoline, &place, what, remedy);
+        }
+    }
+}
+
+/// What is wrong with its bytes.
+fn code_fault(gate: &Gate<'_>, symbol: &Symbol, trampoline: &Trampoline) -> Option<String> {
+    let found = bytes(gate, symbol.value, symbol.size);
+    if found != Some(trampoline.bytes) {
+        return Some(format!("{} instead of {}", show(found), show(Some(trampoline.bytes))));
+    }
+    let size = trampoline.before.len() as u64;
+    let found = symbol.value.checked_sub(size).and_then(|start| bytes(gate, start, size));
+    (found != Some(trampoline.before))
+        .then(|| format!("behind {}, where the frame description needs {}", show(found), show(Some(trampoline.before))))
+}
+
+/// What is wrong with its description.
+fn frame_fault(gate: &Gate<'_>, symbol: &Symbol, trampoline: &Trampoline) -> Option<String> {
+    let at = |address: u64| gate.facts.unwind.frames.iter().find(|frame| frame.contains(address));
+    let frame = at(symbol.value)?; // that there is none is reported as missing coverage
+    if !frame.signal {
+        return Some("its frame description does not say that it is a signal frame".to_owned());
+    }
+    let before = symbol.value.checked_sub(1).and_then(at);
+    match before {
+        Some(before) if before.address == frame.address => None,
+        Some(_) => Some("the byte before it has the frame description of another function".to_owned()),
+        None if trampoline.before.is_empty() => None, // then unwinders go by the instructions
+        None => Some("its frame description does not cover the byte before it".to_owned()),
+    }
+}
+
+fn bytes<'a>(gate: &Gate<'a>, address: u64, size: u64) -> Option<&'a [u8]> {
+    let section = gate.facts.sections.iter().find(|section| section.is_code() && section.contains(address))?;
+    let start = section.offset.checked_add(address - section.address)?;
+    let range = usize::try_from(start).ok()?..usize::try_from(start.checked_add(size)?).ok()?;
+    gate.bytes.get(range)
+}
+
+fn show(bytes: Option<&[u8]>) -> String {
+    let Some(bytes) = bytes else { return "no code".to_owned() };
+    let digits: Vec<String> = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let more = if bytes.len() > 16 { format!(" and {} bytes more", bytes.len() - 16) } else { String::new() };
+    format!("`{}`{more}", digits.join(" "))
+}

@@ -1,0 +1,81 @@
+//! The counters of the machine that the tests run on.
+
+use vvar::{Counter, CounterKind};
+
+#[cfg(target_arch = "aarch64")]
+use vvar::arch::GenericTimer as Machine;
+#[cfg(target_arch = "riscv64")]
+use vvar::arch::Time as Machine;
+#[cfg(target_arch = "x86_64")]
+use vvar::arch::Tsc as Machine;
+
+/// The kinds that every machine of this architecture has. (For RDTSCP see `threads.rs`; FEAT_ECV is of Armv8.6.)
+const EVERYWHERE: &[CounterKind] = if cfg!(target_arch = "aarch64") {
+    &[CounterKind::Cntvct, CounterKind::CntvctErratum858921]
+} else if cfg!(target_arch = "riscv64") {
+    &[CounterKind::RiscvTime]
+} else {
+    &[CounterKind::LfenceRdtsc]
+};
+
+const ALL: [CounterKind; 8] = [
+    CounterKind::Off,
+    CounterKind::Coarse,
+    CounterKind::Rdtscp,
+    CounterKind::LfenceRdtsc,
+    CounterKind::Cntvct,
+    CounterKind::Cntvctss,
+    CounterKind::CntvctErratum858921,
+    CounterKind::RiscvTime,
+];
+
+/// Each kind is a number of its own in the page, whatever the architecture.
+#[test]
+fn kinds_keep_their_numbers() {
+    assert_eq!(ALL.map(|kind| kind as u8), [0, 1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[test]
+fn kinds_of_other_architectures_are_not_read() {
+    let own = |kind| match kind {
+        CounterKind::Rdtscp | CounterKind::LfenceRdtsc => cfg!(target_arch = "x86_64"),
+        CounterKind::Cntvct | CounterKind::Cntvctss | CounterKind::CntvctErratum858921 => cfg!(target_arch = "aarch64"),
+        CounterKind::RiscvTime => cfg!(target_arch = "riscv64"),
+        CounterKind::Off | CounterKind::Coarse => false,
+    };
+    for kind in ALL.into_iter().filter(|&kind| !own(kind)) {
+        assert_eq!(Machine.read(kind), None, "{kind:?}");
+        assert_eq!(Machine.read_between(kind), None, "{kind:?}");
+    }
+}
+
+/// All ways to read one counter, in turn: none is behind the one before, and in the end it has moved.
+#[test]
+fn reads_never_go_back() {
+    for &kind in EVERYWHERE {
+        let first = Machine.read(kind).expect("this machine has it");
+        let mut latest = first;
+        for _ in 0..100_000 {
+            let alone = Machine.read(kind).expect("this machine has it");
+            let between = Machine.read_between(kind).expect("this machine has it");
+            assert_eq!(between.zero, 0, "{kind:?}");
+            assert!(latest <= alone && alone <= between.value, "{kind:?}: {latest}, {alone}, {between:?}");
+            latest = between.value;
+        }
+        assert!(latest > first, "{kind:?} stands still");
+    }
+}
+
+#[test]
+fn hot_read_is_of_the_hot_kind() {
+    if !EVERYWHERE.contains(&Machine::HOT) {
+        // RDTSCP: `threads.rs` asks for it and reads it.
+        return;
+    }
+    for _ in 0..1000 {
+        let before = Machine.read(Machine::HOT).expect("the hot kind");
+        let hot = Machine.read_hot();
+        let after = Machine.read(Machine::HOT).expect("the hot kind");
+        assert!(before <= hot && hot <= after, "{before}, {hot}, {after}");
+    }
+}
