@@ -7,6 +7,7 @@ mod bench;
 mod boot;
 mod build_vdso;
 mod compare;
+mod core_library;
 mod demo;
 mod host_vdso;
 mod inspect;

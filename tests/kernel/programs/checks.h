@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
+#include "arch.h"
 #include "kernel.h"
 
 typedef int64_t ns_t;
@@ -44,17 +45,15 @@ ns_t libc_clock(clockid_t id);
 /* A clock by the system call. */
 ns_t raw_clock(clockid_t id);
 
-/* The address of the vDSO, 0 without one. */
+/* The address of the vDSO, 0 without one, and its size in bytes, whole pages. */
 uintptr_t vdso(void);
+size_t vdso_size(void);
 
 /* Runs `child` in a child, waits for it, and returns its status as wait has it. */
 int in_child(int (*child)(void));
 
 /* Whether `attempt`, made in a child, ends with SIGSEGV and this fault as the kernel reports it. */
 bool faults(int (*attempt)(void), struct kernel_fault expected, struct kernel_fault *found);
-
-/* Vector and error code of a page fault (Intel SDM volume 3, 4.7). */
-enum { FAULT_PRESENT = 1, FAULT_WRITE = 2, FAULT_USER = 4, FAULT_FETCH = 16, PAGE_FAULT = 14 };
 
 /* Starts `child` in a child, which the kernel puts onto the other CPU. */
 pid_t start_child(int (*child)(void));
@@ -80,11 +79,16 @@ void check_leap_second(void);
 void check_counter_reset(void);
 void check_sleep(void);
 void check_faults(void);
-void check_vsyscall(void);
+void check_signals(void);
 void show_cost(void);
 void check_number(void);
 
 /* A function of the vDSO by its name and version; NULL if there is none. */
 void *vdso_function(const char *name, const char *version);
+
+/* registers.S of the architecture: loads all registers from `before`, traps, and stores them to `after`. */
+void registers_across_trap(const uint64_t before[REGISTERS], uint64_t after[REGISTERS]);
+/* Changes every register that a function may change. */
+void spoil_registers(void);
 
 #endif

@@ -1,17 +1,9 @@
-/* What a call costs, in cycles of the counter. */
+/* What a call costs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "checks.h"
 
 enum { ROUNDS = 101, CALLS = 100 };
-
-static uint64_t counter(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtscp" : "=a"(low), "=d"(high) : : "ecx", "memory");
-	return (uint64_t)high << 32 | low;
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -19,16 +11,16 @@ static int compare(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-/* The median of many rounds. */
+/* In ns: the median of many rounds. */
 static uint64_t cost_of(ns_t (*call)(clockid_t), clockid_t id)
 {
 	uint64_t rounds[ROUNDS];
 
 	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t start = counter();
+		ns_t start = libc_clock(CLOCK_MONOTONIC_RAW);
 		for (int j = 0; j < CALLS; j++)
 			call(id);
-		rounds[i] = (counter() - start) / CALLS;
+		rounds[i] = (uint64_t)(libc_clock(CLOCK_MONOTONIC_RAW) - start) / CALLS;
 	}
 	qsort(rounds, ROUNDS, sizeof rounds[0], compare);
 	return rounds[ROUNDS / 2];
@@ -40,7 +32,7 @@ void show_cost(void)
 
 	for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
 		const struct clock *clock = &clocks[shown[i]];
-		printf("cost %s: %" PRIu64 " cycles %s, %" PRIu64 " by the system call\n", clock->name,
+		printf("cost %s: %" PRIu64 " ns %s, %" PRIu64 " ns by the system call\n", clock->name,
 		       cost_of(libc_clock, clock->id), vdso() ? "by the vDSO" : "without one", cost_of(raw_clock, clock->id));
 	}
 }

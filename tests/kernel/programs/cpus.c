@@ -1,5 +1,4 @@
 /* Two CPUs, and two processes on them. */
-#define _GNU_SOURCE
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -54,7 +53,7 @@ static int child_reads(void)
 static int child_without_vdso(void)
 {
 	uintptr_t image = vdso();
-	return image ? munmap((void *)(image - 4096), 2 * 4096) : 0;
+	return image ? munmap((void *)(image - 4096), 4096 + vdso_size()) : 0;
 }
 
 void check_fork(void)

@@ -34,13 +34,23 @@ bool faults(int (*attempt)(void), struct kernel_fault expected, struct kernel_fa
 	return memcmp(found, &expected, sizeof expected) == 0;
 }
 
-static void check_fault(const char *name, uintptr_t address, int (*attempt)(void), uint64_t error)
+static void check_fault(const char *name, int (*attempt)(void), struct kernel_fault expected)
 {
-	struct kernel_fault found, expected = { PAGE_FAULT, error, address };
+	struct kernel_fault found;
 
-	target = address;
+	target = expected.address;
 	bool good = faults(attempt, expected, &found);
-	check(good, name, "SIGSEGV, error code %#" PRIx64 " at %#" PRIx64, found.error, found.address);
+	check(good, name, "SIGSEGV, cause %" PRIu64 ", error code %#" PRIx64 " at %#" PRIx64, found.cause, found.error, found.address);
+}
+
+static void check_write(const char *name, uintptr_t address)
+{
+	check_fault(name, write_there, (struct kernel_fault){ CAUSE_OF_WRITE, ERROR_OF_WRITE, address });
+}
+
+static void check_jump(const char *name, uintptr_t address)
+{
+	check_fault(name, jump_there, (struct kernel_fault){ CAUSE_OF_JUMP, ERROR_OF_JUMP, address });
 }
 
 void check_faults(void)
@@ -49,10 +59,10 @@ void check_faults(void)
 
 	if (!image)
 		return;
-	check_fault("a write to the page", page, write_there, FAULT_PRESENT | FAULT_WRITE | FAULT_USER);
-	check_fault("a write to the clocks' lines", page + 64, write_there, FAULT_PRESENT | FAULT_WRITE | FAULT_USER);
-	check_fault("a write to the image", image, write_there, FAULT_PRESENT | FAULT_WRITE | FAULT_USER);
-	check_fault("a jump into the page", page + 64, jump_there, FAULT_PRESENT | FAULT_USER | FAULT_FETCH);
+	check_write("a write to the page", page);
+	check_write("a write to the clocks' lines", page + 64);
+	check_write("a write to the image", image);
+	check_jump("a jump into the page", page + 64);
 	check(mprotect((void *)page, PAGE, PROT_READ | PROT_WRITE) == -1 && errno == EACCES &&
 		      mprotect((void *)image, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) == -1 && errno == EACCES,
 	      "mprotect to write", "EACCES");

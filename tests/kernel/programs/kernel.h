@@ -14,11 +14,11 @@ enum kernel_call {
 	KERNEL_NOTICE_RESET,
 	KERNEL_LEAP_SECOND,
 	KERNEL_SET_NUMBER,
-	KERNEL_VSYSCALL_MODE,
+	KERNEL_VSYSCALL_MODE, /* x86-64 */
 };
 
 struct kernel_fault {
-	uint64_t vector, error, address;
+	uint64_t cause, error, address;
 };
 
 /* Clock system calls of this process, as the kernel has counted them. */

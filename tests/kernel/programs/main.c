@@ -3,12 +3,13 @@
  *
  *   PROGRAM reads    every clock through the C library, and nothing else that asks for the time
  *   PROGRAM checks   all the rest
- *   PROGRAM vsyscall the vsyscall page
+ *   PROGRAM signals  signals and the way back from their handlers
  *   PROGRAM number   the function of the kernel's own
+ *
+ * and what the architecture's arch.h adds: PROGRAM vsyscall, the vsyscall page of x86-64.
  *
  * Prints a line a check, and ends with status 0 if all was well, else with 1.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -147,30 +148,41 @@ void slew(long ppm)
 		die("adjtimex, ADJ_FREQUENCY");
 }
 
+static void check_the_rest(void)
+{
+	check_agreement();
+	check_cpus();
+	check_fork();
+	check_settime();
+	check_slew();
+	check_suspend();
+	check_leap_second();
+	check_counter_reset();
+	check_sleep();
+	check_faults();
+	show_cost();
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} runs[] = {
+	{ "reads", check_reads },
+	{ "checks", check_the_rest },
+	{ "signals", check_signals },
+	{ "number", check_number },
+	ARCH_RUNS
+};
+
 int main(int count, char **arguments)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (count == 2 && strcmp(arguments[1], "reads") == 0) {
-		check_reads();
-	} else if (count == 2 && strcmp(arguments[1], "checks") == 0) {
-		check_agreement();
-		check_cpus();
-		check_fork();
-		check_settime();
-		check_slew();
-		check_suspend();
-		check_leap_second();
-		check_counter_reset();
-		check_sleep();
-		check_faults();
-		show_cost();
-	} else if (count == 2 && strcmp(arguments[1], "vsyscall") == 0) {
-		check_vsyscall();
-	} else if (count == 2 && strcmp(arguments[1], "number") == 0) {
-		check_number();
-	} else {
-		fprintf(stderr, "usage: %s reads|checks|vsyscall|number\n", arguments[0]);
-		return 2;
+	for (size_t i = 0; count == 2 && i < sizeof runs / sizeof runs[0]; i++) {
+		if (strcmp(arguments[1], runs[i].name) == 0) {
+			runs[i].run();
+			return failed;
+		}
 	}
-	return failed;
+	fprintf(stderr, "usage: %s RUN\n", arguments[0]);
+	return 2;
 }

@@ -57,6 +57,21 @@ static bool open_image(struct image *image)
 	return image->symbols && image->strings && image->hash && image->versions && image->definitions;
 }
 
+size_t vdso_size(void)
+{
+	enum { PAGE = 4096 };
+	const Elf64_Ehdr *header = (const Elf64_Ehdr *)vdso();
+	size_t size = 0;
+
+	if (!header)
+		return 0;
+	const Elf64_Phdr *segments = (const Elf64_Phdr *)((uintptr_t)header + header->e_phoff);
+	for (int i = 0; i < header->e_phnum; i++)
+		if (segments[i].p_type == PT_LOAD)
+			size = segments[i].p_memsz;
+	return (size + PAGE - 1) / PAGE * PAGE;
+}
+
 static bool has_version(const struct image *image, Elf64_Half index, const char *version)
 {
 	const Elf64_Verdef *definition = image->definitions;
@@ -100,7 +115,7 @@ void check_number(void)
 		good = number() == numbers[i];
 	}
 	check(good, "__vdso_number", "found by name and version, returns what the kernel has set");
-	check(!vdso_function("__vdso_number", "LINUX_2.6") && vdso_function("__vdso_time", "LINUX_2.6"), "versions",
+	check(!vdso_function("__vdso_number", VDSO_VERSION) && vdso_function(VDSO_CLOCK_GETTIME, VDSO_VERSION), "versions",
 	      "each function under its own");
 	ns_t first = libc_clock(CLOCK_MONOTONIC);
 	check(libc_clock(CLOCK_MONOTONIC) >= first, "MONOTONIC", "goes on in this image too");

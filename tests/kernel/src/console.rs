@@ -1,6 +1,7 @@
 //! Text for the console.
 
 use crate::arch::serial;
+use crate::counter;
 use crate::lock::Lock;
 use core::fmt::{self, Write};
 
@@ -44,11 +45,25 @@ pub fn ask(question: &str, cycles: u64, mut byte: impl FnMut(u8)) -> bool {
     let _held = SERIAL.lock();
     write(question.as_bytes());
     loop {
-        match serial::read_byte(cycles) {
+        match read_byte(cycles) {
             Some(b'\n') => return true,
             Some(answer) => byte(answer),
             None => return false,
         }
+    }
+}
+
+/// Waits for a byte; `None` after `cycles` of the counter.
+fn read_byte(cycles: u64) -> Option<u8> {
+    let start = counter::cycles();
+    loop {
+        if let Some(byte) = serial::read_byte() {
+            return Some(byte);
+        }
+        if counter::cycles().wrapping_sub(start) > cycles {
+            return None;
+        }
+        core::hint::spin_loop();
     }
 }
 

@@ -1,6 +1,8 @@
-//! Loads static executables (ELF-64 object file format; System V ABI, x86-64): at fixed addresses, or position-independent.
+//! Loads static executables (ELF-64 object file format): at fixed addresses, or position-independent.
 
-use crate::arch::paging::{Access, AddressSpace, Error, PAGE_SIZE, USER_END};
+use crate::arch::layout::{POSITION_INDEPENDENT_BASE, USER_END};
+use crate::arch::ELF_MACHINE;
+use crate::paging::{Access, AddressSpace, Error, PAGE_SIZE};
 
 /// Why a program cannot be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,12 +37,8 @@ pub struct Loaded {
 /// Size of a program header: AT_PHENT.
 pub const HEADER_SIZE: u64 = 56;
 
-/// Where position-independent programs go.
-const POSITION_INDEPENDENT_BASE: u64 = 0x5555_5555_4000;
-
 const EXECUTABLE: u16 = 2;
 const SHARED: u16 = 3;
-const X86_64: u16 = 62;
 
 const LOAD: u32 = 1;
 const INTERPRETER: u32 = 3;
@@ -87,7 +85,7 @@ fn segment(file: &[u8], at: u64) -> Result<Segment, Refused> {
 /// Loads a program into an empty address space.
 pub fn load(file: &[u8], space: AddressSpace) -> Result<Loaded, Refused> {
     // Magic, 64 bits, little-endian, version 1.
-    if !file.starts_with(b"\x7fELF\x02\x01\x01") || half(file, 18)? != X86_64 {
+    if !file.starts_with(b"\x7fELF\x02\x01\x01") || half(file, 18)? != ELF_MACHINE {
         return Err(Refused::NotExecutable);
     }
     let base = match half(file, 16)? {

@@ -1,13 +1,17 @@
 //! The embedding: all that this kernel does for its vDSO, in the order of `docs/embedding.md`, which explains each step and
 //! quotes this file.
 
-use crate::arch::paging::{physical, Access, AddressSpace, Error as MapError, Owner, PAGE_SIZE};
-use crate::arch::{cpu::feature, image, random, tsc, Counter};
+use crate::arch::counter::{self as hardware, cpu_number};
+use crate::arch::mmu::physical;
+use crate::arch::{image, layout, per_cpu, Counter, TRAMPOLINE};
+use crate::counter;
 use crate::lock::Lock;
+use crate::paging::{Access, AddressSpace, Error as MapError, Owner, PAGE_SIZE};
+use crate::random;
 use core::ops::Range;
 use vdso_image::{map, Kind, Mapping, Permission};
 use vvar::page::{offset, CpuNumber};
-use vvar::{Clock, CounterKind, Error, Page, PageWrite, Source, Start, Timekeeper, Timespec, Writer};
+use vvar::{Clock, Error, Page, PageWrite, Source, Start, Timekeeper, Timespec, Writer};
 
 /// The time between two publishes in ns: the resolution of the coarse clocks.
 pub const TICK: u32 = 4_000_000;
@@ -23,8 +27,8 @@ static CLOCKS: Lock<Option<Timekeeper>> = Lock::new(None);
 
 /// Starts the clocks and publishes them for the first time. `realtime` is the time of day at a counter value, if it is known.
 pub fn start(frequency: u64, realtime: Option<(u64, Timespec)>) -> Result<(), Error> {
-    let source = Source { kind: CounterKind::Rdtscp, frequency, bits: 64, synchronisation: tsc::synchronisation() };
-    let begun = realtime.map_or_else(tsc::read, |(counter, _)| counter);
+    let source = Source { kind: hardware::kind(), frequency, bits: 64, synchronisation: counter::synchronisation() };
+    let begun = realtime.map_or_else(counter::read, |(counter, _)| counter);
     let mut clocks = Timekeeper::new(source, begun, Start::default())?;
     clocks.set_tai_offset(TAI_OFFSET)?;
     if let Some((counter, time)) = realtime {
@@ -35,24 +39,15 @@ pub fn start(frequency: u64, realtime: Option<(u64, Timespec)>) -> Result<(), Er
     WRITER.set_timezone(0, 0);
     WRITER.set_cpu_number(cpu_number());
     clocks.describe(&WRITER);
-    let _ = WRITER.publish(tsc::read, &mut clocks)?;
+    let _ = WRITER.publish(counter::read, &mut clocks)?;
     *CLOCKS.lock() = Some(clocks);
     Ok(())
 }
 
-/// From TSC_AUX, which every CPU has set: see `tsc::init`.
-fn cpu_number() -> CpuNumber {
-    if feature::rdpid() {
-        CpuNumber::Rdpid
-    } else {
-        CpuNumber::Rdtscp
-    }
-}
-
-// Step 2: map it into each new process.
+// Step 3, as step 2 is the architecture's `counter.rs`: map it into each new process.
 
 /// Among these addresses one is chosen for each process.
-pub const AREA: Range<u64> = 0x7ff0_0000_0000..0x7fff_0000_0000;
+pub const AREA: Range<u64> = layout::VDSO_AREA;
 
 /// An image: its bytes, page-aligned and padded to whole pages, and its plan.
 #[derive(Debug)]
@@ -61,10 +56,19 @@ pub struct Image {
     pub bytes: &'static [u8],
     /// What goes where.
     pub plan: &'static [Mapping],
+    /// Where in the image a signal's handler returns to, on architectures whose programs leave that to the kernel.
+    pub trampoline: Option<usize>,
+}
+
+impl Image {
+    /// Where a signal's handler returns to, in a process that has the image's ELF header at `header`.
+    pub fn trampoline_at(&self, header: u64) -> Option<u64> {
+        self.trampoline.map(|offset| header + offset as u64)
+    }
 }
 
 /// The image that `vdso-image` ships.
-pub static SHIPPED: Image = Image { bytes: image::IMAGE.as_bytes(), plan: &image::MAP_PLAN };
+pub static SHIPPED: Image = Image { bytes: image::IMAGE.as_bytes(), plan: &image::MAP_PLAN, trampoline: TRAMPOLINE };
 
 /// Maps image and page at a random address; the address of the image's ELF header, for AT_SYSINFO_EHDR.
 pub fn map(space: AddressSpace, vdso: &Image) -> Result<u64, MapError> {
@@ -89,7 +93,7 @@ pub fn map(space: AddressSpace, vdso: &Image) -> Result<u64, MapError> {
     Ok(header)
 }
 
-// Step 3: publish at every tick and after every change.
+// Step 4: publish at every tick and after every change.
 
 /// At every tick, on one CPU.
 pub fn tick() {
@@ -101,17 +105,17 @@ pub fn tick() {
 pub fn change(what: impl FnOnce(&mut Timekeeper, u64) -> Result<(), Error>) -> Result<(), Error> {
     let mut clocks = CLOCKS.lock();
     let clocks = clocks.as_mut().ok_or(Error::NotSet)?;
-    what(clocks, tsc::read())?;
-    WRITER.publish(tsc::read, clocks).map(|_| ())
+    what(clocks, counter::read())?;
+    WRITER.publish(counter::read, clocks).map(|_| ())
 }
 
-// Step 4: the system call answers from the same page, a timer from its inverse.
+// Step 5: the system call answers from the same page, a timer from its inverse.
 
 /// A clock's time, as the vDSO would give it; where the page cannot answer, from the clocks themselves.
 pub fn now(clock: Clock) -> Result<Timespec, Error> {
     vvar::read(&PAGE, &Counter, clock).or_else(|_| {
         let clocks = CLOCKS.lock();
-        clocks.as_ref().ok_or(Error::NotSet)?.now(tsc::read(), clock)
+        clocks.as_ref().ok_or(Error::NotSet)?.now(counter::read(), clock)
     })
 }
 
@@ -120,18 +124,18 @@ pub fn counter_at(clock: Clock, time: Timespec) -> Result<u64, Error> {
     CLOCKS.lock().as_ref().ok_or(Error::NotSet)?.counter_at(clock, time)
 }
 
-// Step 5: when the counter cannot be relied on.
+// Step 6: when the counter cannot be relied on.
 
 /// Around a sleep of the machine. `sleep` returns how long it was; the clocks stand still meanwhile.
 pub fn suspend(sleep: impl FnOnce() -> Timespec) -> Result<(), Error> {
     WRITER.set_cpu_number(CpuNumber::SystemCall);
     interrupted(|clocks| {
-        clocks.suspend(tsc::read())?;
+        clocks.suspend(counter::read())?;
         let slept = sleep();
-        clocks.resume(tsc::read(), slept)
+        clocks.resume(counter::read(), slept)
     })?;
     // On every CPU that slept, before its number is read from there again: here only one did.
-    tsc::init(crate::arch::per_cpu::index());
+    hardware::init(per_cpu::index());
     WRITER.set_cpu_number(cpu_number());
     Ok(())
 }
@@ -149,7 +153,7 @@ fn interrupted(what: impl FnOnce(&mut Timekeeper) -> Result<(), Error>) -> Resul
     let outcome = what(clocks);
     WRITER.enable_counter();
     outcome?;
-    WRITER.publish(tsc::read, clocks).map(|_| ())
+    WRITER.publish(counter::read, clocks).map(|_| ())
 }
 
 // Your own virtual system call.

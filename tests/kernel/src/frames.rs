@@ -1,7 +1,8 @@
 //! Frames of physical memory.
 
-use crate::arch::paging::{direct, PAGE_SIZE};
+use crate::arch::mmu::direct;
 use crate::lock::Lock;
+use crate::paging::PAGE_SIZE;
 
 /// No frame is left.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,6 @@
 //! The host, which answers questions on the serial port: `cargo xtask boot`.
 
-use crate::arch::{timer, tsc};
-use crate::console;
+use crate::{console, counter, timer};
 use vvar::clock::NSEC_PER_SEC;
 use vvar::Timespec;
 
@@ -49,14 +48,14 @@ pub fn compare(first: &Answer) -> Option<(i64, u64, u64)> {
 fn ask() -> Option<Answer> {
     let mut text = [0; 32];
     let mut length = 0;
-    let before = tsc::read();
+    let before = counter::read();
     let answered = console::ask(QUESTION, timer::cycles(PATIENCE), |byte| {
         if let Some(place) = text.get_mut(length) {
             *place = byte;
             length += 1;
         }
     });
-    let passed = tsc::read().wrapping_sub(before);
+    let passed = counter::read().wrapping_sub(before);
     let time = parse(core::str::from_utf8(&text[..length]).ok()?)?;
     answered.then_some(Answer {
         counter: before.wrapping_add(passed / 2),

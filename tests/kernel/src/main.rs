@@ -3,13 +3,15 @@
 //! | where | what |
 //! |---|---|
 //! | [`embedding`] | **the example**: all that the kernel does for its vDSO |
-//! | [`own_image`] | the image of `vdso/vdso.toml`, with a function of the kernel's own |
+//! | [`own_image`] | the image of `vdso/ARCH/vdso.toml`, with a function of the kernel's own |
 //! | [`runs`] | what is run, one program after the other |
 //! | [`process`], [`scheduler`] | processes, and which of them runs |
 //! | [`elf`], [`startup`] | loading a program: segments, stack, auxiliary vector |
 //! | [`syscall`] | the system calls that a static C program makes |
-//! | [`arch`] | the processor and the machine, a folder an architecture |
-//! | [`archive`], [`console`], [`frames`], [`lock`], [`host`] | what all of that needs |
+//! | [`signal`] | signals, whose handlers return through the vDSO |
+//! | [`arch`] | the processor and the machine, a folder an architecture; its documentation says what each one gives |
+//! | [`counter`], [`timer`], [`paging`], [`cpus`] | what is alike on all of them |
+//! | [`archive`], [`console`], [`frames`], [`lock`], [`host`], [`random`] | what all of that needs |
 #![no_std]
 #![no_main]
 
@@ -17,20 +19,27 @@ mod arch;
 mod archive;
 mod builtins;
 mod console;
+mod counter;
+mod cpus;
 mod elf;
 mod embedding;
 mod frames;
 mod host;
 mod lock;
 mod own_image;
+mod paging;
 mod process;
+mod random;
 mod runs;
 mod scheduler;
+mod signal;
 mod startup;
 mod syscall;
+mod timer;
 
 /// The first CPU, once the machine is ready.
 fn main() -> ! {
+    println!("{} CPUs; counters: {:?}", cpus::MAX_CPUS, counter::synchronisation());
     let answer = host::time_of_day();
     match &answer {
         Some(host::Answer { time, uncertainty, .. }) => {
@@ -40,16 +49,16 @@ fn main() -> ! {
     }
     let realtime = answer.map(|answer| (answer.counter, answer.time));
     runs::HOST.set(answer);
-    if let Err(error) = embedding::start(arch::boot::machine().calibration.frequency, realtime) {
+    if let Err(error) = embedding::start(arch::boot::machine().frequency, realtime) {
         panic!("the clocks do not start: {error}");
     }
-    arch::timer::start();
+    timer::start();
     scheduler::run()
 }
 
 /// The other CPU, once the machine is ready.
 fn other_main() -> ! {
-    arch::timer::start();
+    timer::start();
     scheduler::run()
 }
 

@@ -1,4 +1,4 @@
-//! The image that `build.rs` makes of `vdso/vdso.toml`: the usual functions, and one of the kernel's own.
+//! The image that `build.rs` makes of `vdso/ARCH/vdso.toml`: the usual functions, and one of the kernel's own.
 
 use crate::embedding::Image;
 
@@ -14,7 +14,7 @@ use vdso_image::bytes::PageAligned;
 static BYTES: PageAligned<{ IMAGE_PAGES * PAGE_SIZE }> =
     PageAligned::padded(include_bytes!(concat!(env!("OUT_DIR"), "/vdso.so")));
 
-/// The image.
-pub static IMAGE: Image = Image { bytes: BYTES.as_bytes(), plan: &MAP_PLAN };
+/// The image. The programs that run with it handle no signal.
+pub static IMAGE: Image = Image { bytes: BYTES.as_bytes(), plan: &MAP_PLAN, trampoline: None };
 
 const _: () = assert!(PAGE_ABI == vvar::page::ABI && PAGE_LAYOUT == vvar::page::LAYOUT);

@@ -4,39 +4,28 @@
 //! its registers there and goes back to the scheduler's loop on a fresh stack.
 
 use crate::arch::context::Context;
-use crate::arch::paging::{AddressSpace, Error as MapError};
-use crate::arch::per_cpu::{self, MAX_CPUS};
 use crate::arch::trap::{self, Frame};
-use crate::arch::{self, boot, tsc};
+use crate::arch::{self, boot, per_cpu};
+use crate::counter;
+use crate::cpus::MAX_CPUS;
 use crate::embedding;
 use crate::lock::Lock;
+use crate::paging::{AddressSpace, Error as MapError};
 use crate::scheduler;
+use crate::signal::{Sender, Signals};
+use crate::syscall::Errno;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use vvar::{Clock, Timespec};
 
 /// Processes at a time.
 pub const MAX: usize = 8;
 
-/// Signals by which programs end here (man 7 signal).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Signal {
-    /// Illegal instruction.
-    Ill = 4,
-    /// Breakpoint.
-    Trap = 5,
-    /// Arithmetic.
-    Fpe = 8,
-    /// Invalid memory access.
-    Segv = 11,
-}
-
 /// The exception that ended a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fault {
-    /// The exception's number.
-    pub vector: u64,
-    /// Its error code.
+    /// What kind of exception, as the architecture numbers them.
+    pub cause: u64,
+    /// What the architecture tells beside it.
     pub error: u64,
     /// The address that was accessed, for a page fault.
     pub address: u64,
@@ -86,6 +75,10 @@ pub struct Process {
     pub space: AddressSpace,
     /// See there.
     pub memory: Memory,
+    /// Its signals.
+    pub signals: Signals,
+    /// Where a signal's handler returns to, if the program does not say: in the vDSO.
+    pub trampoline: Option<u64>,
     /// Its registers, while it does not run.
     pub context: Context,
     /// The fault that ended it.
@@ -96,6 +89,18 @@ pub struct Process {
     pub used: u64,
     /// The counter when it was last entered.
     pub entered: u64,
+}
+
+impl Process {
+    /// A signal ends what it waits for: a sleep with an error; waiting for a child is asked for again after the handler.
+    fn interrupt(&mut self) {
+        match self.state {
+            State::Sleeping(..) => self.context.frame.set_result(Errno::INTR.result()),
+            State::Waiting(_) => {}
+            _ => return,
+        }
+        self.state = State::Ready;
+    }
 }
 
 type Table = [Option<Process>; MAX];
@@ -184,7 +189,7 @@ pub fn take_next(cpu: usize) -> Next {
         let Some(process) = &mut table[slot] else { continue };
         if process.cpu == cpu && process.state == State::Ready {
             process.state = State::Running;
-            process.entered = tsc::cycles();
+            process.entered = counter::cycles();
             CURRENT[cpu].store(slot, Ordering::Relaxed);
             return Next::Run(process.space, process.context);
         }
@@ -200,7 +205,7 @@ fn wake(table: &mut Table, cpu: usize) -> u64 {
         let due = match process.state {
             State::Waiting(child) => ended_child(table, process.pid, child).is_some(),
             State::Sleeping(clock, time) => match embedding::counter_at(clock, time) {
-                Ok(due) if due > tsc::read() => {
+                Ok(due) if due > counter::read() => {
                     next = next.min(due);
                     false
                 }
@@ -237,7 +242,7 @@ pub fn leave(frame: &Frame, change: impl FnOnce(&mut Process)) -> ! {
     boot::machine().tables.activate();
     let cpu = with_current(|process| {
         process.context = context;
-        process.used += tsc::cycles().wrapping_sub(process.entered);
+        process.used += counter::cycles().wrapping_sub(process.entered);
         change(process);
         process.cpu
     });
@@ -251,6 +256,7 @@ pub fn fork(frame: &Frame, prepare: impl FnOnce(AddressSpace, i32) -> Result<(),
     context.frame.set_result(0);
     let (parent, affinity, cpu, memory, parent_space) =
         with_current(|it| (it.pid, it.affinity, it.cpu, it.memory, it.space));
+    let (signals, trampoline) = with_current(|it| (it.signals.of_child(), it.trampoline));
     let space = parent_space.fork(boot::machine().tables)?;
     let cpu = (cpu + 1..=cpu + MAX_CPUS).map(|cpu| cpu % MAX_CPUS).find(|cpu| affinity >> cpu & 1 != 0).unwrap_or(cpu);
     let child = |pid| Process {
@@ -261,6 +267,8 @@ pub fn fork(frame: &Frame, prepare: impl FnOnce(AddressSpace, i32) -> Result<(),
         affinity,
         space,
         memory,
+        signals,
+        trampoline,
         context,
         fault: None,
         child_fault: None,
@@ -290,8 +298,26 @@ pub fn fork(frame: &Frame, prepare: impl FnOnce(AddressSpace, i32) -> Result<(),
 }
 
 /// Ends the process on this CPU with a signal.
-pub fn kill(signal: Signal, fault: Fault) -> ! {
-    end(signal as i32, Some(fault))
+pub fn end_by_signal(signal: u32, fault: Option<Fault>) -> ! {
+    end(signal as i32, fault)
+}
+
+/// Sends a signal to a process; without one, only asks whether it is there. False: there is no such process.
+pub fn send(pid: i32, signal: Option<u32>, to_thread: bool) -> bool {
+    let sender = Sender { pid: with_current(|it| it.pid), to_thread };
+    let mut table = TABLE.lock();
+    let Some(process) = table.iter_mut().flatten().find(|it| it.pid == pid && !matches!(it.state, State::Ended(_)))
+    else {
+        return false;
+    };
+    let Some(signal) = signal else { return true };
+    if process.signals.raise(signal, sender) {
+        process.interrupt();
+    }
+    let cpu = process.cpu;
+    drop(table);
+    wake_cpu(cpu);
+    true
 }
 
 /// Ends the process on this CPU with an exit code.

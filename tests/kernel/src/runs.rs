@@ -1,20 +1,22 @@
 //! What is run: each program of the archive, by itself, with the vDSO and without.
 
 use crate::arch::context::Context;
-use crate::arch::paging::{AddressSpace, Error as MapError, PAGE_SIZE};
-use crate::arch::{boot, exit, timer, tsc};
+use crate::arch::{boot, exit, EXTRA_RUNS};
 use crate::archive::{self, File};
+use crate::counter;
 use crate::elf::{self, Refused};
 use crate::embedding::{self, Image, SHIPPED};
 use crate::host;
 use crate::lock::{Lock, Once};
 use crate::own_image;
+use crate::paging::{AddressSpace, Error as MapError, PAGE_SIZE};
 use crate::process::{self, Fault, Memory, Process, State};
-use crate::{frames, println, startup};
+use crate::signal::Signals;
+use crate::{frames, println, startup, timer};
 
 /// Clock system calls that a run is to make.
 #[derive(Debug, Clone, Copy)]
-enum Calls {
+pub enum Calls {
     /// None at all: every clock was read from the page.
     None,
     /// At least so many: every read was one.
@@ -25,10 +27,13 @@ enum Calls {
 
 /// One run of a program.
 #[derive(Debug, Clone, Copy)]
-struct Run {
-    argument: &'static str,
-    image: Option<&'static Image>,
-    calls: Calls,
+pub struct Run {
+    /// What the program is told to do.
+    pub argument: &'static str,
+    /// The image that is mapped for it.
+    pub image: Option<&'static Image>,
+    /// What is expected.
+    pub calls: Calls,
 }
 
 /// Reads of the program's `reads`, at least.
@@ -37,15 +42,22 @@ const READS: u64 = 1_000_000;
 /// The host's time of day when the kernel started.
 pub static HOST: Once<Option<host::Answer>> = Once::new();
 
-/// The runs of each program.
+/// The runs of each program: these, and [`EXTRA_RUNS`].
 static RUNS: [Run; 6] = [
     Run { argument: "reads", image: Some(&SHIPPED), calls: Calls::None },
     Run { argument: "reads", image: None, calls: Calls::AtLeast(READS) },
     Run { argument: "checks", image: Some(&SHIPPED), calls: Calls::Any },
     Run { argument: "checks", image: None, calls: Calls::Any },
-    Run { argument: "vsyscall", image: None, calls: Calls::Any },
+    Run { argument: "signals", image: Some(&SHIPPED), calls: Calls::Any },
     Run { argument: "number", image: Some(&own_image::IMAGE), calls: Calls::None },
 ];
+
+/// The runs, one after the other; `None` after the last one.
+fn run(index: usize) -> Option<(File, &'static Run)> {
+    let runs = || RUNS.iter().chain(EXTRA_RUNS);
+    let count = runs().count();
+    Some((archive::files().nth(index / count)?, runs().nth(index % count)?))
+}
 
 struct Progress {
     /// Runs that were begun.
@@ -73,17 +85,16 @@ pub fn next() {
     if index == 0 && show_mapping_cost(&SHIPPED).is_err() {
         panic!("not enough memory for a process");
     }
-    if let Some(before) = index.checked_sub(1) {
-        judge(&RUNS[before % RUNS.len()]);
+    if let Some((_, over)) = index.checked_sub(1).and_then(run) {
+        judge(over);
     }
-    let Some(file) = archive::files().nth(index / RUNS.len()) else { finish(index) };
-    let run = &RUNS[index % RUNS.len()];
+    let Some((file, run)) = run(index) else { finish(index) };
     {
         let mut progress = PROGRESS.lock();
         progress.begun += 1;
         progress.outcome = None;
         progress.calls_before = process::all_clock_calls();
-        progress.started = tsc::cycles();
+        progress.started = counter::cycles();
     }
     println!("== {} {} {}", file.name, run.argument, if run.image.is_some() { "with the vDSO" } else { "without it" });
     if let Err(refused) = begin(file, run) {
@@ -101,6 +112,7 @@ fn begin(file: File, run: &Run) -> Result<(), Refused> {
 fn load(file: File, run: &Run, space: AddressSpace) -> Result<impl FnOnce(i32) -> Process, Refused> {
     let loaded = elf::load(file.content, space)?;
     let vdso = run.image.map(|image| map_vdso(space, image)).transpose()?;
+    let trampoline = run.image.zip(vdso).and_then(|(image, header)| image.trampoline_at(header));
     let stack = startup::build(space, &loaded, &[file.name, run.argument], vdso)?;
     Ok(move |pid| Process {
         pid,
@@ -110,6 +122,8 @@ fn load(file: File, run: &Run, space: AddressSpace) -> Result<impl FnOnce(i32) -
         affinity: u64::MAX,
         space,
         memory: Memory { heap: loaded.end, heap_end: loaded.end, mappings: embedding::AREA.start - PAGE_SIZE },
+        signals: Signals::NEW,
+        trampoline,
         context: Context::start(loaded.entry, stack),
         fault: None,
         child_fault: None,
@@ -130,15 +144,18 @@ fn show_mapping_cost(image: &Image) -> Result<(), MapError> {
     let (mut cycles, mut tables) = (u64::MAX, 0);
     for _ in 0..TRIES {
         let space = AddressSpace::new(boot::machine().tables)?;
-        let (frames, counter) = (frames::in_use(), tsc::cycles());
+        let (frames, counter) = (frames::in_use(), counter::cycles());
         let mapped = embedding::map(space, image);
-        cycles = cycles.min(tsc::cycles().wrapping_sub(counter));
+        cycles = cycles.min(counter::cycles().wrapping_sub(counter));
         tables = frames::in_use() - frames;
         space.release();
         mapped?;
     }
     let pages: usize = image.plan.iter().map(|part| part.pages).sum();
-    println!("mapping the vDSO into a process: {pages} pages and {tables} page tables, {cycles} cycles");
+    println!(
+        "mapping the vDSO into a process: {pages} pages and {tables} page tables, {} ns",
+        timer::nanoseconds(cycles)
+    );
     Ok(())
 }
 
@@ -151,7 +168,7 @@ fn judge(run: &Run) {
         Calls::AtLeast(least) => calls >= least,
         Calls::Any => true,
     };
-    let milliseconds = timer::nanoseconds(tsc::cycles().wrapping_sub(progress.started)) / 1_000_000;
+    let milliseconds = timer::nanoseconds(counter::cycles().wrapping_sub(progress.started)) / 1_000_000;
     println!("clock system calls: {calls}; {milliseconds} ms");
     if !passed {
         println!("FAILED: {:?}", progress.outcome);
@@ -165,7 +182,7 @@ fn judge(run: &Run) {
 fn finish(runs: usize) -> ! {
     if let Some((ppb, uncertainty, passed)) = HOST.get().as_ref().and_then(host::compare) {
         println!(
-            "TSC as measured against the host's clock: {ppb:+} ppb, give or take {uncertainty}, in {} s",
+            "the counter's frequency against the host's clock: {ppb:+} ppb, give or take {uncertainty}, in {} s",
             passed / 1_000_000_000
         );
     }

@@ -1,8 +1,9 @@
 //! What a CPU does between programs.
 
-use crate::arch::trap::Frame;
-use crate::arch::{boot, cpu, per_cpu, timer};
+use crate::arch::trap::{self, Frame};
+use crate::arch::{boot, cpu, per_cpu};
 use crate::process::{self, Next, State};
+use crate::{signal, timer};
 
 /// Runs what is ready on this CPU, for ever.
 pub extern "C" fn run() -> ! {
@@ -10,10 +11,12 @@ pub extern "C" fn run() -> ! {
     boot::machine().tables.activate();
     loop {
         match process::take_next(this) {
-            Next::Run(space, context) => {
+            Next::Run(space, mut context) => {
                 timer::arm(process::others_ready(this).1);
                 space.activate();
-                context.enter()
+                context.restore();
+                signal::deliver_pending(&mut context.frame);
+                trap::enter(&context.frame)
             }
             Next::Wait(deadline) => {
                 if this == 0 && process::none_left() {
@@ -27,11 +30,12 @@ pub extern "C" fn run() -> ! {
     }
 }
 
-/// The timer's interrupt has come while a program ran: others get their turn.
-pub fn tick(frame: &Frame) {
+/// The timer's interrupt, or another CPU's, has come while a program ran: others get their turn, and its signals reach it.
+pub fn interrupted(frame: &mut Frame) {
     let (ready, deadline) = process::others_ready(per_cpu::index());
     if ready {
         process::leave(frame, |it| it.state = State::Ready);
     }
     timer::arm(deadline);
+    signal::deliver_pending(frame);
 }

@@ -1,9 +1,10 @@
-//! What a program finds on its stack: arguments, environment and the auxiliary vector (System V ABI, x86-64, 3.4.1; Linux's
-//! `include/uapi/linux/auxvec.h`).
+//! What a program finds on its stack: arguments, environment and the auxiliary vector (System V ABI; Linux's `include/uapi/linux/auxvec.h`).
 
-use crate::arch::paging::{Access, AddressSpace, Error, PAGE_SIZE, USER_END};
-use crate::arch::{cpu, random};
+use crate::arch::layout::USER_END;
+use crate::arch::{self, signal};
 use crate::elf::{Loaded, HEADER_SIZE};
+use crate::paging::{Access, AddressSpace, Error, PAGE_SIZE};
+use crate::random;
 
 /// Pages of a program's stack.
 const STACK_PAGES: u64 = 64;
@@ -79,14 +80,15 @@ pub fn build(space: AddressSpace, program: &Loaded, arguments: &[&str], vdso: Op
         *address = stack.push_string(text)?;
     }
     let strings = &strings[..arguments.len().min(MAX_ARGUMENTS)];
-    let platform = stack.push_string("x86_64")?;
+    let platform = stack.push_string(arch::NAME)?;
     stack.push(&random::number().to_le_bytes())?;
     let random = stack.push(&random::number().to_le_bytes())?;
 
+    let (hwcap, hwcap2) = arch::cpu::hwcap();
     let entries = [
         (at::SYSINFO_EHDR, vdso.unwrap_or(0)),
-        (at::MINSIGSTKSZ, 2048),
-        (at::HWCAP, cpu::feature::hwcap()),
+        (at::MINSIGSTKSZ, signal::MIN_STACK),
+        (at::HWCAP, hwcap),
         (at::PAGESZ, PAGE_SIZE),
         (at::CLKTCK, 100),
         (at::PHDR, program.headers),
@@ -101,7 +103,7 @@ pub fn build(space: AddressSpace, program: &Loaded, arguments: &[&str], vdso: Op
         (at::EGID, 0),
         (at::SECURE, 0),
         (at::RANDOM, random),
-        (at::HWCAP2, 0),
+        (at::HWCAP2, hwcap2),
         (at::EXECFN, strings.first().copied().unwrap_or(0)),
         (at::PLATFORM, platform),
         (at::NULL, 0),

@@ -1,40 +1,36 @@
 //! Builds the kernel.
 
+use super::arch::Architecture;
 use super::{kernel_folder, workspace};
+use crate::core_library;
 use anyhow::{bail, Context, Result};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// What it is compiled for.
-const TARGET: &str = "x86_64-unknown-none";
-
-/// Names a script that builds `core` for a target whose standard library rustup does not have: `SCRIPT FOLDER TARGET` makes
-/// `FOLDER/sysroot`.
-const BUILD_CORE: &str = "VDSO_BUILD_CORE";
-
-/// Where that script is, seen from the workspace, if the variable names none.
-const BUILD_CORE_HERE: &str = "../shared/toolchain/build-core.sh";
+/// Tells the kernel's build script where `core` is for the image that it builds, if not in the compiler's own sysroot.
+const IMAGE_SYSROOT: &str = "VDSO_IMAGE_SYSROOT";
 
 /// Builds it; the path of the ELF file.
-pub(super) fn build() -> Result<PathBuf> {
-    let target_folder = target_folder();
-    let sysroot = sysroot(&target_folder)?;
+pub(super) fn build(arch: &Architecture) -> Result<PathBuf> {
     let mut flags = OsString::new();
-    if let Some(sysroot) = sysroot {
+    if let Some(sysroot) = core_library::sysroot(arch.target, &core_library::folder())? {
         flags.push("--sysroot\u{1f}");
         flags.push(sysroot);
     }
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
         .args(["build", "--quiet", "--release", "--locked", "--message-format=json-render-diagnostics"])
-        .args(["--target", TARGET, "--target-dir"])
-        .arg(&target_folder)
+        .args(["--target", arch.target, "--target-dir"])
+        .arg(target_folder())
         .current_dir(kernel_folder())
         // Also where there are none: flags for the host's programs are not for a kernel.
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start cargo")?;
+        .stderr(Stdio::inherit());
+    if let Some(sysroot) = core_library::sysroot(arch.image.target(), &core_library::folder())? {
+        cargo.env(IMAGE_SYSROOT, sysroot);
+    }
+    let output = cargo.output().context("cannot start cargo")?;
     if !output.status.success() {
         bail!("the kernel does not build: {}", output.status);
     }
@@ -52,43 +48,6 @@ fn executable_of(message: &str) -> Option<PathBuf> {
 fn target_folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
     std::path::absolute(&target).unwrap_or(target).join("kernel")
-}
-
-/// A sysroot with `core` for the kernel's target; `None`: the compiler's own has it.
-fn sysroot(target_folder: &Path) -> Result<Option<PathBuf>> {
-    let own = own_sysroot()?;
-    if own.join("lib/rustlib").join(TARGET).join("lib").is_dir() {
-        return Ok(None);
-    }
-    let script = std::env::var_os(BUILD_CORE).map_or_else(|| workspace().join(BUILD_CORE_HERE), PathBuf::from);
-    if !script.is_file() {
-        bail!("this compiler has no `core` for {TARGET}: rustup target add {TARGET}");
-    }
-    let folder = target_folder.join("core");
-    let status = Command::new(&script)
-        .arg(&folder)
-        .arg(TARGET)
-        .current_dir(kernel_folder())
-        .stdout(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot start {}", script.display()))?;
-    if !status.success() {
-        bail!("{} builds no `core` for {TARGET}: {status}", script.display());
-    }
-    Ok(Some(folder.join("sysroot")))
-}
-
-fn own_sysroot() -> Result<PathBuf> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(&rustc)
-        .args(["--print", "sysroot"])
-        .current_dir(kernel_folder())
-        .output()
-        .with_context(|| format!("cannot start {}", rustc.to_string_lossy()))?;
-    if !output.status.success() {
-        bail!("{} --print sysroot: {}", rustc.to_string_lossy(), String::from_utf8_lossy(&output.stderr).trim_end());
-    }
-    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end()))
 }
 
 #[cfg(test)]

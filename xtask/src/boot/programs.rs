@@ -1,5 +1,6 @@
-//! Builds the C program, once for each C library and way to link it.
+//! Builds the C program, once for each C library and way to link it: the sources of the folder, and of the architecture's.
 
+use super::arch::Architecture;
 use super::kernel_folder;
 use anyhow::{bail, Context, Result};
 use std::io::ErrorKind;
@@ -7,21 +8,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A way to build it.
-struct Variant {
-    name: &'static str,
-    compiler: &'static str,
+pub(super) struct Variant {
+    /// Its name in the archive.
+    pub(super) name: &'static str,
+    pub(super) compiler: &'static str,
     /// The Debian packages that bring the compiler and its static library.
-    packages: &'static str,
-    link: &'static [&'static str],
+    pub(super) packages: &'static str,
+    pub(super) link: &'static [&'static str],
 }
 
-const VARIANTS: [Variant; 3] = [
-    Variant { name: "musl", compiler: "musl-gcc", packages: "musl-tools", link: &["-static"] },
-    Variant { name: "glibc", compiler: "gcc", packages: "gcc and libc6-dev", link: &["-static"] },
-    Variant { name: "glibc-pie", compiler: "gcc", packages: "gcc and libc6-dev", link: &["-static-pie", "-fPIE"] },
-];
-
-const FLAGS: [&str; 5] = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"];
+const FLAGS: [&str; 7] =
+    ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-fasynchronous-unwind-tables"];
 
 /// A program: its name in the archive, and the file.
 pub(super) struct Program {
@@ -30,11 +27,14 @@ pub(super) struct Program {
 }
 
 /// Builds every variant whose compiler is there, into `folder`; says which are left out.
-pub(super) fn build(folder: &Path) -> Result<Vec<Program>> {
-    let sources = sources(&kernel_folder().join("programs"))?;
+pub(super) fn build(arch: &Architecture, folder: &Path) -> Result<Vec<Program>> {
+    let programs_folder = kernel_folder().join("programs");
+    let own = programs_folder.join(arch.name());
+    let mut sources = sources(&programs_folder)?;
+    sources.extend(self::sources(&own)?);
     let mut programs = Vec::new();
-    for variant in VARIANTS {
-        match build_variant(&variant, &sources, folder)? {
+    for variant in arch.variants {
+        match build_variant(variant, &own, &sources, folder)? {
             Some(file) => programs.push(Program { name: variant.name, file }),
             None => println!(
                 "left out: the program with {}, which needs {} (Debian packages {})",
@@ -43,7 +43,8 @@ pub(super) fn build(folder: &Path) -> Result<Vec<Program>> {
         }
     }
     if programs.is_empty() {
-        bail!("no C compiler for static programs: install gcc and libc6-dev, or musl-tools");
+        let packages: Vec<&str> = arch.variants.iter().map(|variant| variant.packages).collect();
+        bail!("no C compiler for static programs: install one of the Debian packages {}", packages.join("; "));
     }
     Ok(programs)
 }
@@ -53,7 +54,7 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut sources = Vec::new();
     for entry in entries {
         let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
-        if path.extension().is_some_and(|extension| extension == "c") {
+        if path.extension().is_some_and(|extension| extension == "c" || extension == "S") {
             sources.push(path);
         }
     }
@@ -62,10 +63,17 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// `None` where the compiler is missing.
-fn build_variant(variant: &Variant, sources: &[PathBuf], folder: &Path) -> Result<Option<PathBuf>> {
+fn build_variant(variant: &Variant, headers: &Path, sources: &[PathBuf], folder: &Path) -> Result<Option<PathBuf>> {
     let file = folder.join(variant.name);
-    let output =
-        Command::new(variant.compiler).args(FLAGS).args(variant.link).arg("-o").arg(&file).args(sources).output();
+    let output = Command::new(variant.compiler)
+        .args(FLAGS)
+        .args(variant.link)
+        .arg("-I")
+        .arg(headers)
+        .arg("-o")
+        .arg(&file)
+        .args(sources)
+        .output();
     let output = match output {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         output => output.with_context(|| format!("cannot start {}", variant.compiler))?,

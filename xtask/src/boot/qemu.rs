@@ -1,5 +1,6 @@
 //! Runs the kernel in QEMU.
 
+use super::arch::Architecture;
 use anyhow::{bail, Context, Result};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::Path;
@@ -20,18 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The emulated machine.
 pub(super) struct Machine {
-    program: &'static str,
+    arch: &'static Architecture,
 }
 
-/// Two CPUs, emulated, with all that the emulator knows; nothing but a serial port and a device to end by.
-const ARGUMENTS: [&str; 19] = [
+/// Of every machine: two CPUs, emulated, and nothing but a serial port and what the architecture adds.
+const ARGUMENTS: [&str; 13] = [
     "-nodefaults",
     "-no-user-config",
     "-no-reboot",
-    "-machine",
-    "q35",
-    "-cpu",
-    "max",
     "-smp",
     "2",
     "-m",
@@ -42,37 +39,34 @@ const ARGUMENTS: [&str; 19] = [
     "none",
     "-serial",
     "stdio",
-    "-device",
-    "isa-debug-exit,iobase=0xf4,iosize=0x04",
 ];
 
 impl Machine {
     /// The emulator for an architecture.
-    pub(super) fn find(arch: &str) -> Result<Machine> {
-        let (program, package) = match arch {
-            "x86_64" => ("qemu-system-x86_64", "qemu-system-x86"),
-            arch => bail!("no machine for {arch}: x86_64 is the one that the kernel runs on"),
-        };
+    pub(super) fn find(arch: &'static Architecture) -> Result<Machine> {
+        let program = arch.emulator;
         let version = Command::new(program).arg("--version").stdout(Stdio::null()).status();
         match version {
-            Ok(status) if status.success() => Ok(Machine { program }),
+            Ok(status) if status.success() => Ok(Machine { arch }),
             Ok(status) => bail!("{program} --version: {status}"),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                bail!("{program} is not installed (Debian package {package})")
+                bail!("{program} is not installed (Debian package {})", arch.package)
             }
             Err(error) => Err(error).with_context(|| format!("cannot start {program}")),
         }
     }
 
-    /// Boots `kernel` with `archive` as its initial file, passes its output on, and waits until it ends.
+    /// Boots `kernel` on `cpu` with `archive` as its initial file, passes its output on, and waits until it ends.
     ///
     /// # Errors
     ///
     /// If it ends otherwise than by saying that all is well, or not in time.
-    pub(super) fn run(&self, kernel: &Path, archive: &Path) -> Result<()> {
+    pub(super) fn run(&self, cpu: Option<&str>, kernel: &Path, archive: &Path) -> Result<()> {
         let started = Instant::now();
-        let mut child = Command::new(self.program)
+        let mut child = Command::new(self.arch.emulator)
             .args(ARGUMENTS)
+            .args(self.arch.machine)
+            .args(["-cpu", cpu.unwrap_or(self.arch.cpu)])
             .arg("-kernel")
             .arg(kernel)
             .arg("-initrd")
@@ -80,7 +74,7 @@ impl Machine {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {}", self.program))?;
+            .with_context(|| format!("cannot start {}", self.arch.emulator))?;
         let answers = child.stdin.take().context("the emulator's input")?;
         let output = child.stdout.take().context("the emulator's output")?;
         let (sender, lines) = channel();
@@ -131,7 +125,7 @@ fn judge(status: ExitStatus) -> Result<()> {
     match status.code() {
         Some(SUCCESS) => Ok(()),
         Some(FAILURE) => bail!("the kernel says that something is wrong: see its output"),
-        Some(0) => bail!("the machine was reset without a word from the kernel: a triple fault"),
+        Some(0) => bail!("the machine was reset without a word from the kernel: on x86-64, a triple fault"),
         _ => bail!("the emulator failed: {status}"),
     }
 }

@@ -1,10 +1,12 @@
 //! Clocks: every answer comes from `embedding::now`, so that it is what the vDSO answers.
 
 use super::{read_user, write_user, Errno, Outcome};
+use crate::arch::per_cpu;
 use crate::arch::trap::Frame;
-use crate::arch::{per_cpu, timer, tsc};
+use crate::counter;
 use crate::embedding::{self, TICK};
 use crate::process::{self, State};
+use crate::timer;
 use vvar::clock::NSEC_PER_SEC;
 use vvar::{Clock, Error, Timespec};
 
@@ -26,7 +28,7 @@ fn clock_of(id: i32) -> Option<Clock> {
 }
 
 /// A clock's time. Where the time of day is not known, REALTIME counts from 1970 at boot.
-fn now(clock: Clock) -> Result<Timespec, Errno> {
+pub fn now(clock: Clock) -> Result<Timespec, Errno> {
     match embedding::now(clock) {
         Err(Error::NotSet) => Ok(embedding::now(Clock::Monotonic)?),
         time => Ok(time?),
@@ -46,7 +48,7 @@ fn read_time(address: u64) -> Result<Timespec, Errno> {
 }
 
 fn cpu_time() -> Timespec {
-    let cycles = process::with_current(|it| it.used + tsc::cycles().wrapping_sub(it.entered));
+    let cycles = process::with_current(|it| it.used + counter::cycles().wrapping_sub(it.entered));
     Timespec::from_nanos(timer::nanoseconds(cycles))
 }
 
@@ -85,15 +87,6 @@ pub fn gettimeofday(address: u64, zone: u64) -> Outcome {
         write_user::<[u32; 2]>(zone, [0, 0])?;
     }
     Ok(0)
-}
-
-pub fn time(address: u64) -> Outcome {
-    process::count_clock_call();
-    let sec = now(Clock::RealtimeCoarse)?.sec;
-    if address != 0 {
-        write_user(address, sec)?;
-    }
-    Ok(sec)
 }
 
 pub fn getcpu(cpu: u64, node: u64) -> Outcome {

@@ -1,9 +1,10 @@
 //! Output, and what little else programs ask for when they start.
 
 use super::{read_user, Errno, Outcome};
-use crate::arch::paging::AddressSpace;
-use crate::arch::random;
+use crate::arch;
 use crate::console;
+use crate::paging::AddressSpace;
+use crate::random;
 
 fn require_output(descriptor: u64) -> Result<(), Errno> {
     if descriptor == 1 || descriptor == 2 {
@@ -45,7 +46,7 @@ pub fn writev(descriptor: u64, vector: u64, count: u64) -> Outcome {
 /// `struct utsname`: a static glibc program wants a version of Linux that it knows.
 pub fn uname(address: u64) -> Outcome {
     const FIELD: usize = 65;
-    let fields = ["Linux", "vdso", "6.1.0", "a test kernel", "x86_64", ""];
+    let fields = ["Linux", "vdso", "6.1.0", "a test kernel", arch::NAME, ""];
     for (index, text) in fields.into_iter().enumerate() {
         let mut field = [0; FIELD];
         field[..text.len()].copy_from_slice(text.as_bytes());

@@ -1,7 +1,8 @@
 //! Memory: the heap, and anonymous mappings. All of it is there at once; nothing is filled in by a page fault.
 
 use super::{Errno, Outcome};
-use crate::arch::paging::{Access, AddressSpace, PAGE_SIZE, USER_END};
+use crate::arch::layout::USER_END;
+use crate::paging::{Access, AddressSpace, PAGE_SIZE};
 use crate::process::with_current;
 
 const DATA: Access = Access { read: true, write: true, execute: false };

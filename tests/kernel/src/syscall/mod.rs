@@ -1,15 +1,17 @@
 //! System calls, with Linux's numbers, structures and errors: those that a static C program makes when it starts, prints,
 //! forks and asks for the time.
 
-mod clock;
+pub mod clock;
 mod file;
 mod memory;
-mod process;
+pub mod process;
+mod signal;
 mod test;
 
 use crate::arch::number as nr;
-use crate::arch::paging::{AddressSpace, Error as MapError};
+use crate::arch::system_call as own;
 use crate::arch::trap::Frame;
+use crate::paging::{AddressSpace, Error as MapError};
 
 /// An error number (man 3 errno).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Errno(i32);
 #[allow(missing_docs)]
 impl Errno {
     pub const NOENT: Errno = Errno(2);
+    pub const SRCH: Errno = Errno(3);
+    pub const INTR: Errno = Errno(4);
     pub const BADF: Errno = Errno(9);
     pub const CHILD: Errno = Errno(10);
     pub const NOMEM: Errno = Errno(12);
@@ -27,6 +31,12 @@ impl Errno {
     pub const NOTTY: Errno = Errno(25);
     pub const NOSYS: Errno = Errno(38);
     pub const OPNOTSUPP: Errno = Errno(95);
+
+    /// As a system call returns it.
+    #[must_use]
+    pub fn result(self) -> u64 {
+        -i64::from(self.0) as u64
+    }
 }
 
 impl From<MapError> for Errno {
@@ -45,32 +55,26 @@ impl From<vvar::Error> for Errno {
     }
 }
 
-type Outcome = Result<u64, Errno>;
+/// What a system call comes to.
+pub type Outcome = Result<u64, Errno>;
 
 /// Serves a system call.
 pub fn handle(frame: &mut Frame) {
     let (number, arguments) = frame.system_call();
-    let value = dispatch(frame, number, arguments).unwrap_or_else(|Errno(number)| -i64::from(number) as u64);
+    if number == nr::RT_SIGRETURN {
+        crate::signal::sigreturn(frame);
+    }
+    let value = dispatch(frame, number, arguments).unwrap_or_else(Errno::result);
     frame.set_result(value);
+    crate::signal::deliver_pending(frame);
 }
 
-/// Performs one of the clock system calls that the vsyscall page stands for; its result, or a negated error number.
-pub fn clock_call(number: u64, [a, b, _]: [u64; 3]) -> i64 {
-    let outcome = match number {
-        nr::GETTIMEOFDAY => clock::gettimeofday(a, b),
-        nr::TIME => clock::time(a),
-        nr::GETCPU => clock::getcpu(a, b),
-        _ => Err(Errno::NOSYS),
-    };
-    outcome.map_or_else(|Errno(number)| -i64::from(number), |value| value as i64)
-}
-
-fn dispatch(frame: &mut Frame, number: u64, [a, b, c, d, ..]: [u64; 6]) -> Outcome {
+fn dispatch(frame: &mut Frame, number: u64, arguments: [u64; 6]) -> Outcome {
+    let [a, b, c, d, ..] = arguments;
     match number {
         nr::CLOCK_GETTIME => clock::gettime(a as i32, b),
         nr::CLOCK_GETRES => clock::getres(a as i32, b),
         nr::GETTIMEOFDAY => clock::gettimeofday(a, b),
-        nr::TIME => clock::time(a),
         nr::GETCPU => clock::getcpu(a, b),
         nr::CLOCK_SETTIME => clock::settime(a as i32, b),
         nr::ADJTIMEX => clock::adjtime(0, a),
@@ -86,13 +90,12 @@ fn dispatch(frame: &mut Frame, number: u64, [a, b, c, d, ..]: [u64; 6]) -> Outco
         nr::WRITE => file::write(a, b, c),
         nr::WRITEV => file::writev(a, b, c),
         nr::IOCTL => Err(Errno::NOTTY),
-        nr::READLINK | nr::READLINKAT => Err(Errno::NOENT),
+        nr::READLINKAT => Err(Errno::NOENT),
         nr::UNAME => file::uname(a),
         nr::GETRANDOM => file::getrandom(a, b),
 
         nr::EXIT | nr::EXIT_GROUP => crate::process::exit(a),
-        nr::FORK => process::fork(frame),
-        nr::CLONE => process::clone(frame, a, b, d),
+        nr::CLONE => process::clone(frame, a, b, arguments[nr::CLONE_CHILD_TID]),
         nr::WAIT4 => process::wait4(frame, a as i32, b, c),
         // A process has one thread.
         nr::GETPID | nr::GETTID | nr::SET_TID_ADDRESS => process::getpid(),
@@ -100,12 +103,17 @@ fn dispatch(frame: &mut Frame, number: u64, [a, b, c, d, ..]: [u64; 6]) -> Outco
         nr::SCHED_YIELD => process::sched_yield(frame),
         nr::SCHED_SETAFFINITY => process::set_affinity(frame, a, b, c),
         nr::SCHED_GETAFFINITY => process::get_affinity(a, b, c),
-        nr::ARCH_PRCTL => process::arch_prctl(a, b),
-        // No signal reaches a handler here, and no thread dies with a lock held.
-        nr::RT_SIGACTION | nr::RT_SIGPROCMASK | nr::SET_ROBUST_LIST => Ok(0),
+        // No thread dies with a lock held.
+        nr::SET_ROBUST_LIST => Ok(0),
 
-        number if number >= test::FIRST => test::handle(number, a),
-        _ => Err(Errno::NOSYS),
+        nr::RT_SIGACTION => signal::rt_sigaction(a, b, c, d),
+        nr::RT_SIGPROCMASK => signal::rt_sigprocmask(a, b, c, d),
+        nr::KILL => signal::kill(a, b),
+        nr::TKILL => signal::tkill(a, b),
+        nr::TGKILL => signal::tgkill(a, b, c),
+
+        number if test::NUMBERS.contains(&number) => test::handle(number, a),
+        number => own::handle(frame, number, arguments),
     }
 }
 
@@ -114,7 +122,7 @@ fn dispatch(frame: &mut Frame, number: u64, [a, b, c, d, ..]: [u64; 6]) -> Outco
 /// # Safety
 ///
 /// It has no padding and no invalid value.
-unsafe trait Plain: Copy {
+pub unsafe trait Plain: Copy {
     /// All zero.
     const ZERO: Self;
 }
@@ -144,7 +152,8 @@ fn read_user<T: Plain>(address: u64) -> Result<T, Errno> {
     Ok(value)
 }
 
-fn write_user<T: Plain>(address: u64, value: T) -> Result<(), Errno> {
+/// Writes a value to the memory of the program that has called.
+pub fn write_user<T: Plain>(address: u64, value: T) -> Result<(), Errno> {
     write_user_of(AddressSpace::active(), address, value)
 }
 

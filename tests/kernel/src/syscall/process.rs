@@ -1,12 +1,13 @@
 //! Processes: fork, wait, and on which CPU one runs.
 
 use super::{read_user, write_user, write_user_of, Errno, Outcome};
-use crate::arch::context::set_thread_pointer;
 use crate::arch::number as nr;
-use crate::arch::paging::{Error as MapError, USER_END};
-use crate::arch::per_cpu::{self, MAX_CPUS};
+use crate::arch::per_cpu;
 use crate::arch::trap::Frame;
+use crate::cpus::MAX_CPUS;
+use crate::paging::Error as MapError;
 use crate::process::{self, with_current, Child, State};
+use crate::signal::number::CHLD;
 
 /// A bit for each CPU.
 const ALL_CPUS: u64 = (1 << MAX_CPUS) - 1;
@@ -22,17 +23,12 @@ pub fn getppid() -> Outcome {
     Ok(with_current(|it| it.parent) as u64)
 }
 
-pub fn fork(frame: &Frame) -> Outcome {
-    Ok(process::fork(frame, |_, _| Ok(()))? as u64)
-}
-
 /// As fork makes it in a libc.
 pub fn clone(frame: &Frame, flags: u64, stack: u64, child_tid: u64) -> Outcome {
     const SIGNAL: u64 = 0xff;
     const CHILD_CLEAR_TID: u64 = 0x0020_0000;
     const CHILD_SET_TID: u64 = 0x0100_0000;
-    const SIGCHLD: u64 = 17;
-    if flags & SIGNAL != SIGCHLD || flags & !(SIGNAL | CHILD_CLEAR_TID | CHILD_SET_TID) != 0 || stack != 0 {
+    if flags & SIGNAL != u64::from(CHLD) || flags & !(SIGNAL | CHILD_CLEAR_TID | CHILD_SET_TID) != 0 || stack != 0 {
         return Err(Errno::INVAL);
     }
     let child = process::fork(frame, |space, pid| {
@@ -104,13 +100,4 @@ pub fn get_affinity(pid: u64, size: u64, address: u64) -> Outcome {
     }
     write_user(address, with_current(|it| it.affinity))?;
     Ok(MASK_SIZE)
-}
-
-pub fn arch_prctl(code: u64, address: u64) -> Outcome {
-    const SET_FS: u64 = 0x1002;
-    if code != SET_FS || address >= USER_END {
-        return Err(Errno::INVAL);
-    }
-    set_thread_pointer(address);
-    Ok(0)
 }

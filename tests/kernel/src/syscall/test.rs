@@ -1,17 +1,19 @@
 //! System calls that only this kernel has: what a test program asks of it. `programs/kernel.h` has the same numbers.
 
 use super::{write_user, Errno, Outcome};
-use crate::arch::{timer, tsc, vsyscall};
+use crate::counter;
 use crate::embedding;
 use crate::process;
+use crate::timer;
+use core::ops::RangeInclusive;
 use vvar::Timespec;
 
 /// The first of their numbers.
-pub const FIRST: u64 = 4096;
+const FIRST: u64 = 4096;
 
 /// How many clock system calls the process has made.
 const CLOCK_CALLS: u64 = FIRST;
-/// Of the child that was waited for last, the fault that ended it: writes vector, error code and address.
+/// Of the child that was waited for last, the fault that ended it: writes cause, error code and address.
 const CHILD_FAULT: u64 = FIRST + 1;
 /// The machine sleeps: for [`NAP`] by the counter, which goes on, and for as many seconds as the argument says by the clock
 /// that does not stop.
@@ -24,8 +26,9 @@ const NOTICE_RESET: u64 = FIRST + 4;
 const LEAP_SECOND: u64 = FIRST + 5;
 /// Sets the number that `__vdso_number` returns.
 const SET_NUMBER: u64 = FIRST + 6;
-/// Sets the mode of the vsyscall page: 0 emulate, 1 xonly, 2 none.
-const VSYSCALL_MODE: u64 = FIRST + 7;
+
+/// All of them. The ones that follow are the architecture's own.
+pub const NUMBERS: RangeInclusive<u64> = FIRST..=SET_NUMBER;
 
 /// In ns.
 const NAP: u64 = 100_000_000;
@@ -36,7 +39,7 @@ pub fn handle(number: u64, argument: u64) -> Outcome {
         CLOCK_CALLS => Ok(process::clock_calls()),
         CHILD_FAULT => {
             let fault = process::with_current(|it| it.child_fault).ok_or(Errno::CHILD)?;
-            write_user(argument, [fault.vector, fault.error, fault.address])?;
+            write_user(argument, [fault.cause, fault.error, fault.address])?;
             Ok(0)
         }
         SUSPEND => {
@@ -46,15 +49,15 @@ pub fn handle(number: u64, argument: u64) -> Outcome {
         RESET_COUNTER => {
             // The page as it would be: anchored at what the counter showed before, which is where it will be again in
             // `argument` cycles.
-            let before = tsc::read();
-            tsc::simulate_lead(argument);
+            let before = counter::read();
+            counter::simulate_lead(argument);
             embedding::counter_discontinuity(before, before.wrapping_add(argument))?;
             Ok(0)
         }
         NOTICE_RESET => {
-            let before = tsc::read();
-            tsc::simulate_lead(0);
-            embedding::counter_discontinuity(before, tsc::read())?;
+            let before = counter::read();
+            counter::simulate_lead(0);
+            embedding::counter_discontinuity(before, counter::read())?;
             Ok(0)
         }
         LEAP_SECOND => {
@@ -65,15 +68,13 @@ pub fn handle(number: u64, argument: u64) -> Outcome {
             embedding::set_number(argument);
             Ok(0)
         }
-        VSYSCALL_MODE if vsyscall::set_mode(argument) => Ok(0),
-        VSYSCALL_MODE => Err(Errno::INVAL),
         _ => Err(Errno::NOSYS),
     }
 }
 
 fn nap(seconds: u64) -> Timespec {
-    let start = tsc::cycles();
-    while tsc::cycles().wrapping_sub(start) < timer::cycles(NAP) {
+    let start = counter::cycles();
+    while counter::cycles().wrapping_sub(start) < timer::cycles(NAP) {
         core::hint::spin_loop();
     }
     Timespec { sec: seconds, nsec: 0 }

@@ -1,8 +1,9 @@
 //! The local APIC (Intel SDM volume 3, chapter 10): its timer, and interrupts from one CPU to another.
 
 use super::cpu::outb;
-use super::paging::direct;
-use super::per_cpu::{self, MAX_CPUS};
+use super::mmu::direct;
+use super::per_cpu;
+use crate::cpus::MAX_CPUS;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 const BASE: u64 = 0xfee0_0000;

@@ -1,11 +1,10 @@
 //! From the entry code to the kernel's main program, on each CPU.
 
-use super::paging::{direct, kernel_image, KernelTables};
-use super::per_cpu::MAX_CPUS;
-use super::{apic, cpu, gdt, idt, per_cpu, pvh, serial, smp, system_call, timer, tsc};
+use super::mmu::{direct, kernel_image, KernelTables};
+use super::{apic, calibration, counter, cpu, gdt, idt, per_cpu, pvh, serial, smp, system_call, timer};
+use crate::cpus::{self, MAX_CPUS};
 use crate::lock::Once;
-use crate::{frames, println};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use crate::{frames, println, random};
 
 core::arch::global_asm!(include_str!("boot.s"));
 
@@ -19,14 +18,12 @@ extern "C" {
 pub struct Machine {
     /// The tables that every address space shares.
     pub tables: KernelTables,
-    /// The counter.
-    pub calibration: tsc::Calibration,
+    /// The counter's frequency in Hz.
+    pub frequency: u64,
 }
 
 static TABLES: Once<KernelTables> = Once::new();
 static MACHINE: Once<Machine> = Once::new();
-
-static MEETINGS: AtomicUsize = AtomicUsize::new(0);
 
 /// The machine.
 pub fn machine() -> &'static Machine {
@@ -56,15 +53,17 @@ fn start(start_info: u64) -> Result<(), &'static str> {
     idt::init();
     init_cpu(0, &raw const boot_cpu_stack_top as u64);
     apic::mask_legacy_controllers();
-    let calibration = tsc::calibrate()?;
+    random::seed(counter::cycles());
+    let calibration = calibration::measure()?;
     timer::init(&calibration);
-    MACHINE.set(Machine { tables, calibration });
+    crate::timer::init(calibration.frequency);
+    MACHINE.set(Machine { tables, frequency: calibration.frequency });
     // SAFETY: the loader put the file there, and the frames were kept out of the allocator's hands.
     let module =
         unsafe { core::slice::from_raw_parts(direct(info.module.0), (info.module.1 - info.module.0) as usize) };
     crate::archive::set(module);
     println!(
-        "TSC: {}.{:06} MHz, within {} ppb, measured over {} ms; APIC timer: {} MHz",
+        "counter: {}.{:06} MHz, within {} ppb, measured over {} ms; APIC timer: {} MHz",
         calibration.frequency / 1_000_000,
         calibration.frequency % 1_000_000,
         calibration.error_ppb,
@@ -72,20 +71,19 @@ fn start(start_info: u64) -> Result<(), &'static str> {
         calibration.apic_frequency / 1_000_000,
     );
     smp::start()?;
-    compare_counters();
-    println!("{MAX_CPUS} CPUs; counters: {:?}", tsc::synchronisation());
+    cpus::compare_counters();
     Ok(())
 }
 
 /// From boot.s, on the other CPU.
 #[no_mangle]
 extern "C" fn other_cpu_main() -> ! {
-    let index = smp::arrive();
+    let index = cpus::arrive();
     if index >= MAX_CPUS {
         cpu::halt();
     }
     init_cpu(index, &raw const other_cpu_stack_top as u64);
-    compare_counters();
+    cpus::compare_counters();
     crate::other_main()
 }
 
@@ -97,23 +95,8 @@ fn init_cpu(index: usize, stack: u64) {
     idt::load();
     protect();
     system_call::init();
-    tsc::init(index);
+    counter::init(index);
     apic::init();
-}
-
-/// Compares this CPU's counter with the other's.
-fn compare_counters() {
-    meet(MAX_CPUS);
-    tsc::observe_warp(machine().calibration.frequency);
-    meet(2 * MAX_CPUS);
-}
-
-/// Waits until the CPUs have called this `times` times together.
-fn meet(times: usize) {
-    MEETINGS.fetch_add(1, Ordering::AcqRel);
-    while MEETINGS.load(Ordering::Acquire) < times {
-        core::hint::spin_loop();
-    }
 }
 
 /// SSE for programs, and no use of their memory by the kernel, to execute or (but by the direct map) to read.

@@ -2,7 +2,7 @@
 
 use super::cpu::{msr, read_msr, write_msr};
 use super::fpu;
-use super::trap::{self, Frame};
+use super::trap::Frame;
 
 /// Registers of a process.
 #[derive(Clone, Copy)]
@@ -28,11 +28,10 @@ impl Context {
         Context { frame: *frame, thread_pointer: thread_pointer(), fpu }
     }
 
-    /// Goes on with it on this CPU. Its address space is active.
-    pub fn enter(&self) -> ! {
+    /// Puts into this CPU's registers what a trap does not save, before the program goes on by the frame.
+    pub fn restore(&self) {
         set_thread_pointer(self.thread_pointer);
         self.fpu.restore();
-        trap::enter(&self.frame)
     }
 }
 
@@ -41,7 +40,7 @@ fn thread_pointer() -> u64 {
     unsafe { read_msr(msr::FS_BASE) }
 }
 
-/// Sets the thread pointer of the process that runs on this CPU: `address` is below [`USER_END`](super::paging::USER_END).
+/// Sets the thread pointer of the process that runs on this CPU: `address` is below [`USER_END`](super::layout::USER_END).
 pub fn set_thread_pointer(address: u64) {
     // SAFETY: the kernel does not use FS; the address is canonical.
     unsafe { write_msr(msr::FS_BASE, address) };

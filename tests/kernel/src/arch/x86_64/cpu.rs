@@ -139,6 +139,12 @@ pub fn halt() -> ! {
     }
 }
 
+/// AT_HWCAP: EDX of CPUID's leaf 1. AT_HWCAP2: nothing.
+#[must_use]
+pub fn hwcap() -> (u64, u64) {
+    (u64::from(__cpuid_count(1, 0).edx), 0)
+}
+
 /// What the kernel asks CPUID about.
 pub mod feature {
     use super::__cpuid_count;
@@ -176,11 +182,5 @@ pub mod feature {
     #[must_use]
     pub fn invariant_tsc() -> bool {
         leaf(0x8000_0000).eax >= 0x8000_0007 && leaf(0x8000_0007).edx >> 8 & 1 != 0
-    }
-
-    /// AT_HWCAP: EDX of leaf 1.
-    #[must_use]
-    pub fn hwcap() -> u64 {
-        u64::from(leaf(1).edx)
     }
 }

@@ -2,7 +2,11 @@
 
 use super::trap::Frame;
 use super::{cpu, vsyscall};
-use crate::process::{self, Fault, Signal};
+use crate::process::Fault;
+use crate::signal::{self, number};
+
+/// SIGFPE, which only this architecture sends.
+const FPE: u32 = 8;
 
 const DIVIDE: u64 = 0;
 const BREAKPOINT: u64 = 3;
@@ -25,11 +29,11 @@ pub fn handle(frame: &mut Frame) {
         return;
     }
     let (signal, address) = match frame.vector {
-        PAGE_FAULT => (Signal::Segv, cpu::read_cr2()),
-        INVALID_OPCODE => (Signal::Ill, frame.rip),
-        DIVIDE | X87 | SIMD => (Signal::Fpe, frame.rip),
-        BREAKPOINT => (Signal::Trap, frame.rip),
-        _ => (Signal::Segv, 0),
+        PAGE_FAULT => (number::SEGV, cpu::read_cr2()),
+        INVALID_OPCODE => (number::ILL, frame.rip),
+        DIVIDE | X87 | SIMD => (FPE, frame.rip),
+        BREAKPOINT => (number::TRAP, frame.rip),
+        _ => (number::SEGV, 0),
     };
-    process::kill(signal, Fault { vector: frame.vector, error: frame.error, address })
+    signal::fault(frame, signal, Fault { cause: frame.vector, error: frame.error, address });
 }

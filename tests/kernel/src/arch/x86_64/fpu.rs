@@ -19,6 +19,24 @@ impl State {
         State(bytes)
     };
 
+    /// The bytes, as a program finds them in the frame of a signal.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Bytes that a program has given: [`make_valid`](State::make_valid) is due before they are restored.
+    pub fn as_bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    /// Clears what FXRSTOR faults on: the bits of MXCSR that are reserved on every processor (Intel SDM volume 1, 10.2.3).
+    pub fn make_valid(&mut self) {
+        // Bit 6, DAZ, is reserved where MXCSR_MASK says so; every processor with long mode but the first has it.
+        self.0[26] = 0;
+        self.0[27] = 0;
+    }
+
     /// Takes the registers into this state.
     pub fn save(&mut self) {
         // SAFETY: 512 bytes, aligned; CR4.OSFXSR is set.
@@ -27,7 +45,7 @@ impl State {
 
     /// Puts this state into the registers.
     pub fn restore(&self) {
-        // SAFETY: as above; the bytes come from FXSAVE or are `INITIAL`, so MXCSR has no reserved bit.
+        // SAFETY: as above; the bytes come from FXSAVE or are `INITIAL`, or have been made valid: MXCSR has no reserved bit.
         unsafe { asm!("fxrstor64 [{}]", in(reg) self.0.as_ptr(), options(nostack, preserves_flags)) };
     }
 }

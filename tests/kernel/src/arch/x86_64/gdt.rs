@@ -1,6 +1,6 @@
 //! Segments, and the task-state segment with the stacks for entries from user mode and for fatal exceptions.
 
-use super::per_cpu::MAX_CPUS;
+use crate::cpus::MAX_CPUS;
 use core::arch::asm;
 use core::cell::UnsafeCell;
 

@@ -1,11 +1,9 @@
 //! What each CPU has for itself: reached through GS.
 
 use super::cpu::{msr, write_msr};
+use crate::cpus::MAX_CPUS;
 use core::arch::asm;
 use core::cell::UnsafeCell;
-
-/// CPUs that the kernel runs.
-pub const MAX_CPUS: usize = 2;
 
 /// The entry code knows the offsets of the first two fields.
 #[repr(C, align(64))]

@@ -2,7 +2,7 @@
 //!
 //! Layout: Xen's public header `arch-x86/hvm/start_info.h`.
 
-use super::paging::direct;
+use super::mmu::direct;
 
 const MAGIC: u32 = 0x336e_c578;
 

@@ -1,17 +1,11 @@
-//! Random numbers for addresses and AT_RANDOM.
+//! The processor's random numbers.
 
 use super::cpu::feature;
-use super::tsc;
 use core::arch::asm;
 
-/// A random number: from RDRAND; where that is missing or fails, from the counter, which is no secret to a program that runs
-/// here. A kernel for production mixes what it has into a generator.
+/// A random number from RDRAND, if the processor has it and it works.
 #[must_use]
-pub fn number() -> u64 {
-    rdrand().unwrap_or_else(|| mix(tsc::read()))
-}
-
-fn rdrand() -> Option<u64> {
+pub fn number() -> Option<u64> {
     if !feature::rdrand() {
         return None;
     }
@@ -25,11 +19,4 @@ fn rdrand() -> Option<u64> {
         }
     }
     None
-}
-
-/// The finaliser of SplitMix64.
-const fn mix(value: u64) -> u64 {
-    let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ value >> 31
 }

@@ -1,7 +1,6 @@
 //! The first serial port, a 16550 (PC16550D data sheet): the kernel's console, and its way to ask the host.
 
 use super::cpu::{inb, outb};
-use super::tsc;
 
 const PORT: u16 = 0x3f8;
 
@@ -43,16 +42,12 @@ pub fn write_byte(byte: u8) {
     }
 }
 
-/// Waits for a byte; `None` after `cycles` of the counter.
-pub fn read_byte(cycles: u64) -> Option<u8> {
-    let start = tsc::cycles();
+/// A byte that has arrived, if there is one.
+pub fn read_byte() -> Option<u8> {
     // SAFETY: as above.
     unsafe {
-        while inb(LINE_STATUS) & DATA_READY == 0 {
-            if tsc::cycles().wrapping_sub(start) > cycles {
-                return None;
-            }
-            core::hint::spin_loop();
+        if inb(LINE_STATUS) & DATA_READY == 0 {
+            return None;
         }
         Some(inb(DATA))
     }

@@ -1,7 +1,7 @@
 //! What the entry code (trap.s) saves, and where exceptions and interrupts go.
 
 use super::gdt::{USER_CODE, USER_DATA};
-use super::{apic, fault, timer};
+use super::{apic, fault};
 
 core::arch::global_asm!(include_str!("trap.s"));
 
@@ -103,14 +103,22 @@ extern "C" fn trap_entry(frame: &mut Frame) {
         vector if vector < EXCEPTIONS => fault::handle(frame),
         vector if vector == u64::from(apic::TIMER_VECTOR) => {
             apic::end_of_interrupt();
-            timer::interrupt();
-            if frame.interrupted_user() {
-                crate::scheduler::tick(frame);
-            }
+            crate::timer::interrupt();
+            look_for_work(frame);
         }
-        vector if vector == u64::from(apic::WAKE_VECTOR) => apic::end_of_interrupt(),
+        vector if vector == u64::from(apic::WAKE_VECTOR) => {
+            apic::end_of_interrupt();
+            look_for_work(frame);
+        }
         // A spurious interrupt is not to be ended (Intel SDM volume 3, 10.9).
         vector if vector == u64::from(apic::SPURIOUS_VECTOR) => {}
         vector => panic!("interrupt with the unexpected vector {vector}"),
+    }
+}
+
+/// An idle CPU, whose kernel was interrupted, looks by itself.
+fn look_for_work(frame: &mut Frame) {
+    if frame.interrupted_user() {
+        crate::scheduler::interrupted(frame);
     }
 }

@@ -1,10 +1,10 @@
 //! The vsyscall page for old programs, by `vdso_image::vsyscall`: its mode, its mapping, and the faults of its calls.
 
-use super::paging::AddressSpace;
 use super::trap::Frame;
-use super::{boot, cpu};
-use crate::process::{self, Fault, Signal};
-use crate::syscall;
+use super::{boot, cpu, system_call};
+use crate::paging::AddressSpace;
+use crate::process::{self, Fault};
+use crate::signal::number::SEGV;
 use core::sync::atomic::{AtomicU8, Ordering};
 use vdso_image::vsyscall::{self, Decision, Mode, PageFault, Refusal, Registers, UserMemory};
 
@@ -47,7 +47,7 @@ pub fn page_fault(frame: &mut Frame) -> bool {
         Decision::Refuse(refusal) => refuse(refusal),
         Decision::Perform(call) => call,
     };
-    match call.returned(syscall::clock_call(call.number(), call.arguments())) {
+    match call.returned(system_call::clock_call(call.number(), call.arguments())) {
         Ok(done) => (frame.rax, frame.rip, frame.rsp) = (done.rax, done.rip, done.rsp),
         Err(refusal) => refuse(refusal),
     }
@@ -57,8 +57,8 @@ pub fn page_fault(frame: &mut Frame) -> bool {
 fn refuse(refusal: Refusal) -> ! {
     const PAGE_FAULT: u64 = 14;
     let fault = match refusal.page_fault {
-        Some(PageFault { error_code, address }) => Fault { vector: PAGE_FAULT, error: error_code, address },
+        Some(PageFault { error_code, address }) => Fault { cause: PAGE_FAULT, error: error_code, address },
         None => Fault::default(),
     };
-    process::kill(Signal::Segv, fault)
+    process::end_by_signal(SEGV, Some(fault))
 }

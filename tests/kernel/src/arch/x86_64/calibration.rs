@@ -1,37 +1,9 @@
-//! The time-stamp counter: reading it, its frequency, and whether the CPUs agree about it.
+//! How fast the time-stamp counter and the local APIC's timer count: measured against the PIT.
 
-use super::apic;
-use super::cpu::{self, feature, msr};
-use super::pit;
-use core::sync::atomic::{AtomicU64, Ordering};
-use vvar::counter::WarpTest;
-use vvar::{Counter, Synchronisation};
+use super::{apic, counter, pit};
 
 /// How long the frequency is measured, in ns.
 const CALIBRATION: u64 = 250_000_000;
-
-/// How long the CPUs compare their counters, in ns.
-const WARP_TEST: u64 = 20_000_000;
-
-/// For a test: added to what the kernel reads, as if the counter had been reset since (see `syscall::test`).
-static SIMULATED_LEAD: AtomicU64 = AtomicU64::new(0);
-
-/// The counter, in order: what the clocks and their timers count by.
-#[must_use]
-pub fn read() -> u64 {
-    cycles().wrapping_add(SIMULATED_LEAD.load(Ordering::Relaxed))
-}
-
-/// The counter, in order: for durations.
-#[must_use]
-pub fn cycles() -> u64 {
-    vvar::arch::Tsc.read_hot()
-}
-
-/// Lets the kernel's reading of the counter lead the programs' by `cycles`.
-pub fn simulate_lead(cycles: u64) {
-    SIMULATED_LEAD.store(cycles, Ordering::Relaxed);
-}
 
 /// What was measured.
 #[derive(Debug, Clone, Copy)]
@@ -57,9 +29,9 @@ struct Sample {
 
 impl Sample {
     fn take() -> Sample {
-        let before = read();
+        let before = counter::cycles();
         pit::latch();
-        let after = read();
+        let after = counter::cycles();
         Sample {
             tsc: before + (after - before) / 2,
             uncertainty: (after - before).div_ceil(2),
@@ -86,18 +58,18 @@ impl Sample {
 ///
 /// The PIT counts 16 bits, 55 ms. If the machine was stopped for as long between two looks, a turn of it was missed: then the
 /// measurement is taken again.
-pub fn calibrate() -> Result<Calibration, &'static str> {
+pub fn measure() -> Result<Calibration, &'static str> {
     pit::start();
     apic::start_timer_for_calibration();
     for _ in 0..4 {
-        if let Some(calibration) = try_calibrate() {
+        if let Some(calibration) = try_measure() {
             return Ok(calibration);
         }
     }
     Err("the machine is stopped too often to calibrate its counter: give it a CPU of its own")
 }
 
-fn try_calibrate() -> Option<Calibration> {
+fn try_measure() -> Option<Calibration> {
     let start = Sample::best();
     let (mut last, mut ticks, mut longest) = (start.pit, 0, 0);
     let mut looked = start.tsc;
@@ -126,33 +98,4 @@ fn try_calibrate() -> Option<Calibration> {
         duration,
         apic_frequency: per_second(u64::from(start.apic.wrapping_sub(end.apic))),
     })
-}
-
-static WARP: WarpTest = WarpTest::new();
-
-/// Compares this CPU's counter with those of the others that call this at the same time.
-pub fn observe_warp(frequency: u64) {
-    let start = read();
-    while read().wrapping_sub(start) < frequency / 1000 * (WARP_TEST / 1_000_000) {
-        WARP.observe(read);
-    }
-}
-
-/// What is known of how the CPUs' counters agree, after every CPU's [`observe_warp`].
-#[must_use]
-pub fn synchronisation() -> Synchronisation {
-    match WARP.max_warp() {
-        0 if feature::invariant_tsc() => Synchronisation::Architectural,
-        max_skew => Synchronisation::Checked { max_skew },
-    }
-}
-
-/// Lets programs read the counter, and their CPU's number with it. On every CPU, and again after a suspend.
-pub fn init(index: usize) {
-    const TIME_STAMP_DISABLE: u64 = 1 << 2;
-    // SAFETY: changes what programs may do, and nothing for the kernel.
-    unsafe { cpu::write_cr4(cpu::read_cr4() & !TIME_STAMP_DISABLE) };
-    // Node 0, as Linux has it: node << 12 | cpu.
-    // SAFETY: the processor has RDTSCP, and this register with it: boot.rs asks first.
-    unsafe { cpu::write_msr(msr::TSC_AUX, index as u64) };
 }

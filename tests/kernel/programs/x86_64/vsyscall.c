@@ -1,7 +1,7 @@
 /* The vsyscall page, as programs of before 2012 call it. Faults are tried in a child, which they end. */
 #include <string.h>
 #include <sys/time.h>
-#include "checks.h"
+#include "../checks.h"
 
 #define VSYSCALL UINT64_C(0xffffffffff600000)
 static const uintptr_t GETTIMEOFDAY = VSYSCALL, TIME = VSYSCALL + 0x400, GETCPU = VSYSCALL + 0x800;

@@ -1,0 +1,59 @@
+//! `core` for targets that the compiler comes without.
+
+use anyhow::{bail, Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Names a script that builds `core` for a target whose standard library rustup does not have: `SCRIPT FOLDER TARGET` makes
+/// `FOLDER/sysroot`.
+const BUILD_CORE: &str = "VDSO_BUILD_CORE";
+
+/// Where that script is, seen from the workspace, if the variable names none.
+const BUILD_CORE_HERE: &str = "../shared/toolchain/build-core.sh";
+
+/// A sysroot with `core` for `target`, made in `folder` where that is possible; `None`: the compiler's own has it.
+pub(crate) fn sysroot(target: &str, folder: &Path) -> Result<Option<PathBuf>> {
+    if own_sysroot()?.join("lib/rustlib").join(target).join("lib").is_dir() {
+        return Ok(None);
+    }
+    let script = std::env::var_os(BUILD_CORE).map_or_else(|| workspace().join(BUILD_CORE_HERE), PathBuf::from);
+    if !script.is_file() {
+        bail!("this compiler has no `core` for {target}: rustup target add {target}");
+    }
+    let status = Command::new(&script)
+        .arg(folder)
+        .arg(target)
+        .current_dir(workspace())
+        .stdout(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot start {}", script.display()))?;
+    if !status.success() {
+        bail!("{} builds no `core` for {target}: {status}", script.display());
+    }
+    Ok(Some(folder.join("sysroot")))
+}
+
+/// Where `core` is built, in cargo's target folder, which is `target` in the workspace unless the environment names another.
+pub(crate) fn folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
+    std::path::absolute(&target).unwrap_or(target).join("core")
+}
+
+fn own_sysroot() -> Result<PathBuf> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(&rustc)
+        .args(["--print", "sysroot"])
+        .current_dir(workspace())
+        .output()
+        .with_context(|| format!("cannot start {}", rustc.to_string_lossy()))?;
+    if !output.status.success() {
+        bail!("{} --print sysroot: {}", rustc.to_string_lossy(), String::from_utf8_lossy(&output.stderr).trim_end());
+    }
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end()))
+}
+
+/// The root of the workspace, whose `rust-toolchain.toml` names the compiler.
+fn workspace() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}
