@@ -7,7 +7,7 @@
 //! | [`subject`], [`hot`], [`cold`] | calls back to back, dependent on each other, and with nothing in the caches |
 //! | [`contention`], [`frozen`], [`publish`] | a writer that is fast, slow or stopped; what a publish costs |
 //! | [`readers`], [`programs`] | several threads; whole programs |
-//! | [`row`], [`statistics`], [`bounds`], [`plot`], [`machine`], [`progress`] | the result |
+//! | [`row`], [`statistics`], [`bounds`], [`plot`], [`output`], [`machine`], [`progress`] | the result |
 //!
 //! Candidates are measured in turn, round by round, on one CPU, and compared pair by pair, so that what the machine does
 //! meanwhile meets both.
@@ -23,6 +23,7 @@ mod hot;
 mod machine;
 mod mapped;
 mod optimised;
+mod output;
 mod plot;
 mod programs;
 mod progress;
@@ -35,20 +36,20 @@ mod statistics;
 mod subject;
 
 use anyhow::{bail, Context, Result};
+use output::Output;
 use progress::Progress;
 use publisher::{Feed, Pace, Running};
 use row::Row;
 use setup::Setup;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use vdso_image::x86_64::IMAGE;
 
 /// Measures our image against the running kernel's vDSO, the system call, and the floor below which no ordered clock read
-/// can be. Takes about two minutes; quieter machines give steadier figures.
+/// can be. Takes about a minute; quieter machines give steadier figures.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Fewer rounds: half a minute.
+    /// Fewer rounds: a quarter of a minute.
     #[arg(long)]
     quick: bool,
     /// Write the rows as JSON.
@@ -101,15 +102,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Some(path) => std::fs::read(path).with_context(|| format!("cannot read image {}", path.display()))?,
         None => IMAGE.as_bytes().to_vec(),
     };
+    let json = Output::begin(options.json.as_deref())?;
+    let plot = Output::begin(options.plot.as_deref())?;
     let (setup, feed) = Setup::new(&image)?;
     let machine = machine::description(setup.calibration.frequency());
     let rows = measure(options, &setup, feed)?;
     println!("{machine}\n\n{}", row::table(&rows));
-    if let Some(path) = &options.json {
-        write(path, &(row::to_json(&rows)? + "\n"))?;
+    if let Some(json) = json {
+        json.write(&(row::to_json(&rows)? + "\n"))?;
     }
-    if let Some(path) = &options.plot {
-        write(path, &plot::to_svg(&rows, &machine)?)?;
+    if let Some(plot) = plot {
+        plot.write(&plot::to_svg(&rows, &machine)?)?;
     }
     judge(&rows, options.check)
 }
@@ -157,19 +160,5 @@ fn judge(rows: &[Row], check: bool) -> Result<()> {
     } else {
         println!("beyond their bounds:\n  {}", violations.join("\n  "));
     }
-    Ok(())
-}
-
-/// The whole file or none of it.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let to = || format!("cannot write {}", path.display());
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(to)?;
-    file.write_all(text.as_bytes()).with_context(to)?;
-    file.persist(path).with_context(to)?;
-    eprintln!("wrote {}", path.display());
     Ok(())
 }
