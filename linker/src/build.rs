@@ -84,8 +84,8 @@ impl Build {
         self
     }
 
-    /// A sysroot with the image's target, for targets whose `core` was built apart. Default: `$VDSO_SYSROOT` if it has
-    /// the target, else the compiler's.
+    /// A sysroot with the image's target, for targets whose `core` was built apart. Default: the compiler's if it has
+    /// the target, else `$VDSO_SYSROOT`.
     #[must_use]
     pub fn sysroot(mut self, path: impl Into<PathBuf>) -> Self {
         self.choice.sysroot = Some(path.into());

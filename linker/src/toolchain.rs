@@ -61,8 +61,8 @@ impl Toolchain {
         let field = |name: &str| version.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
         let host = field("host: ").ok_or_else(|| no_compiler(&rustc, "`-vV` names no host"))?;
         let commit = field("commit-hash: ").filter(|commit| commit != "unknown");
-        let named = std::env::var_os(SYSROOT).map(PathBuf::from).filter(|sysroot| has_core(sysroot, target));
-        let sysroot = choice.sysroot.clone().or(named).as_deref().map(absolute).transpose()?;
+        let named = || std::env::var_os(SYSROOT).filter(|_| !has_core(&own_sysroot, target)).map(PathBuf::from);
+        let sysroot = choice.sysroot.clone().or_else(named).as_deref().map(absolute).transpose()?;
         require_core(sysroot.as_deref().unwrap_or(&own_sysroot), target)?;
         let linker = match choice.linker.clone().or_else(|| std::env::var_os(LINKER).map(PathBuf::from)) {
             Some(linker) => linker,

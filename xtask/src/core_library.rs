@@ -11,10 +11,17 @@ const BUILD_CORE: &str = "VDSO_BUILD_CORE";
 /// Where that script is, seen from the workspace, if the variable names none.
 const BUILD_CORE_HERE: &str = "../shared/toolchain/build-core.sh";
 
+/// Names a sysroot that has been built already, as for `vdso-linker`.
+const SYSROOT: &str = "VDSO_SYSROOT";
+
 /// A sysroot with `core` for `target`, made in `folder` where that is possible; `None`: the compiler's own has it.
 pub(crate) fn sysroot(target: &str, folder: &Path) -> Result<Option<PathBuf>> {
-    if own_sysroot()?.join("lib/rustlib").join(target).join("lib").is_dir() {
+    let has_it = |sysroot: &Path| sysroot.join("lib/rustlib").join(target).join("lib").is_dir();
+    if has_it(&own_sysroot()?) {
         return Ok(None);
+    }
+    if let Some(sysroot) = std::env::var_os(SYSROOT).map(PathBuf::from).filter(|sysroot| has_it(sysroot)) {
+        return Ok(Some(sysroot));
     }
     let script = std::env::var_os(BUILD_CORE).map_or_else(|| workspace().join(BUILD_CORE_HERE), PathBuf::from);
     if !script.is_file() {

@@ -217,7 +217,7 @@ impl Fixture {
         let mut compile = Command::new(rustc());
         compile.args(["--crate-type=lib", "--emit=obj", "--edition=2021", "-Cpanic=abort", "-Crelocation-model=pic"]);
         compile.args(["--target", self.target, "-o"]).arg(path("root.o")).arg(path("root.rs"));
-        if let Some(sysroot) = sysroot().filter(|sysroot| has_core(sysroot, self.target)) {
+        if let Some(sysroot) = sysroot().filter(|_| !has_core(&own_sysroot(), self.target)) {
             compile.arg("--sysroot").arg(sysroot);
         }
         succeed(compile);

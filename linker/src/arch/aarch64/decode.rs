@@ -110,30 +110,34 @@ fn is_vector(word: u32) -> bool {
     }
 }
 
-/// Whether the encoding is allocated, in the groups where the library takes more than the manual has (C4.1, "Data
-/// Processing -- Immediate" and "-- Register"): 32-bit operations with 64-bit amounts, and fields that must be zero.
+/// Whether the encoding is allocated, in the groups where the library takes more than the manual has (C4.1, "Reserved",
+/// "Loads and Stores", "Data Processing -- Immediate" and "-- Register"): 32-bit operations with 64-bit amounts, and
+/// fields that must be zero or one.
 fn is_allocated(word: u32) -> bool {
     let bits = |high: u32, low: u32| word >> low & ((1 << (high - low + 1)) - 1);
     let wide = bits(31, 31) == 1;
     let exclusive = |first: u32, second: u32| bits(20, 16) | first == 31 && bits(14, 10) | second == 31;
     match (bits(28, 24), bits(23, 21)) {
-        (0b10010, 0b100..) => wide || bits(22, 22) == 0,                                          // move wide
-        (0b10010, _) => bits(31, 31) >= bits(22, 22) && is_bit_mask(bits(22, 22), bits(15, 10)), // logical
-        (0b10011, 0b000..=0b011) => wide == (bits(22, 22) == 1) && (wide || bits(21, 21) | bits(15, 15) == 0), // bitfield
-        (0b10011, _) => wide == (bits(22, 22) == 1) && bits(21, 21) == 0 && (wide || bits(15, 15) == 0), // extract
-        (0b01011, 0b001) => bits(12, 10) <= 4,                                                    // add, extended
-        (0b01011, 0b011 | 0b101 | 0b111) => false,
-        (0b01010 | 0b01011, _) => wide || bits(15, 15) == 0, // shifted register
-        (0b11010, 0b000) => bits(15, 10) == 0,               // with carry
-        (0b11010, 0b010) => bits(29, 29) == 1 && bits(10, 10) | bits(4, 4) == 0, // conditional compare
-        (0b11010, 0b100) => bits(29, 29) | bits(11, 11) == 0, // conditional select
-        (0b11010, 0b001 | 0b011 | 0b101 | 0b111) => false,
+        // Permanently undefined.
+        (0b00000 | 0b00001, _) => word >> 16 == 0,
         // Exclusive and ordered: registers that are not used are named 31. One (L = 0) or two (o1 = 1) of them are.
         (0b01000, 0b000) if bits(29, 29) == 0 => exclusive(31, 0),
-        (0b01000, 0b001) if bits(29, 29) == 0 => true,
         (0b01000, 0b010 | 0b100 | 0b110) if bits(29, 29) == 0 => exclusive(0, 0),
         (0b01000, 0b011) if bits(29, 29) == 0 => exclusive(0, 31),
-        (0b00000 | 0b00001, _) => word >> 16 == 0, // permanently undefined
+        // Logical and move wide with an immediate; bit field and extract.
+        (0b10010, 0b000..=0b011) => (wide || bits(22, 22) == 0) && is_bit_mask(bits(22, 22), bits(15, 10)),
+        (0b10010, _) => wide || bits(22, 22) == 0,
+        (0b10011, 0b000..=0b011) => wide == (bits(22, 22) == 1) && (wide || bits(21, 21) | bits(15, 15) == 0),
+        (0b10011, _) => wide == (bits(22, 22) == 1) && bits(21, 21) == 0 && (wide || bits(15, 15) == 0),
+        // Addition of an extended register, then logical and addition with a shifted one.
+        (0b01011, 0b001) => bits(12, 10) <= 4,
+        (0b01011, 0b011 | 0b101 | 0b111) => false,
+        (0b01010 | 0b01011, _) => wide || bits(15, 15) == 0,
+        // Addition with carry, conditional compare, conditional select.
+        (0b11010, 0b000) => bits(15, 10) == 0,
+        (0b11010, 0b010) => bits(29, 29) == 1 && bits(10, 10) | bits(4, 4) == 0,
+        (0b11010, 0b100) => bits(29, 29) | bits(11, 11) == 0,
+        (0b11010, 0b001 | 0b011 | 0b101 | 0b111) => false,
         _ => true,
     }
 }
