@@ -34,20 +34,13 @@ fn link_kernel(arch: &str) {
 /// From `vdso/ARCH/vdso.toml` to `vdso.so` and `vdso.rs` in OUT_DIR.
 fn build_image(arch: &str, encoding: Encoding) -> Result<(), vdso_linker::Error> {
     println!("cargo:rerun-if-changed=vdso");
+    // Where vdso-linker finds `core` for the image's target, if not in the compiler's own sysroot.
+    println!("cargo:rerun-if-env-changed=VDSO_SYSROOT");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
-    let build = Build::new(Manifest::load(&Path::new("vdso").join(arch).join("vdso.toml"))?)
+    Build::new(Manifest::load(&Path::new("vdso").join(arch).join("vdso.toml"))?)
         .library(CrateSource { name: "vvar", files: vvar::source::FILES })
         .functions(CrateSource { name: "functions", files: vdso_image::source::FUNCTIONS })
-        .page_abi(PageAbi { abi: vvar::page::ABI, layout: encoding.layout() });
-    with_sysroot(build).build()?.write_to(&out)
-}
-
-/// `cargo xtask boot` says where `core` is for the image's target, if it has built it.
-fn with_sysroot(build: Build) -> Build {
-    const SYSROOT: &str = "VDSO_IMAGE_SYSROOT";
-    println!("cargo:rerun-if-env-changed={SYSROOT}");
-    match std::env::var_os(SYSROOT) {
-        Some(sysroot) => build.sysroot(sysroot),
-        None => build,
-    }
+        .page_abi(PageAbi { abi: vvar::page::ABI, layout: encoding.layout() })
+        .build()?
+        .write_to(&out)
 }

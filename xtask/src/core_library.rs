@@ -12,7 +12,7 @@ const BUILD_CORE: &str = "VDSO_BUILD_CORE";
 const BUILD_CORE_HERE: &str = "../shared/toolchain/build-core.sh";
 
 /// Names a sysroot that has been built already, as for `vdso-linker`.
-const SYSROOT: &str = "VDSO_SYSROOT";
+pub(crate) const SYSROOT: &str = "VDSO_SYSROOT";
 
 /// A sysroot with `core` for `target`, made in `folder` where that is possible; `None`: the compiler's own has it.
 pub(crate) fn sysroot(target: &str, folder: &Path) -> Result<Option<PathBuf>> {

@@ -8,9 +8,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Tells the kernel's build script where `core` is for the image that it builds, if not in the compiler's own sysroot.
-const IMAGE_SYSROOT: &str = "VDSO_IMAGE_SYSROOT";
-
 /// Builds it; the path of the ELF file.
 pub(super) fn build(arch: &Architecture) -> Result<PathBuf> {
     let mut flags = OsString::new();
@@ -28,7 +25,8 @@ pub(super) fn build(arch: &Architecture) -> Result<PathBuf> {
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
         .stderr(Stdio::inherit());
     if let Some(sysroot) = core_library::sysroot(arch.image.target(), &core_library::folder())? {
-        cargo.env(IMAGE_SYSROOT, sysroot);
+        // For the image that the kernel's build script builds.
+        cargo.env(core_library::SYSROOT, sysroot);
     }
     let output = cargo.output().context("cannot start cargo")?;
     if !output.status.success() {
