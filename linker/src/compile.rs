@@ -137,6 +137,7 @@ impl Compilation<'_> {
         let mut rustc = command(&self.tools.rustc, self.work);
         rustc.args(RUST_FLAGS).args(["--crate-name", crate_name]);
         rustc.args(["--target", self.manifest.image.arch.target()]);
+        rustc.args(self.manifest.image.arch.architecture().rust_flags);
         rustc.arg("--cfg").arg(format!("vdso_fallback=\"{}\"", self.manifest.image.fallback.name()));
         if let Some(sysroot) = &self.tools.sysroot {
             rustc.arg("--sysroot").arg(sysroot);

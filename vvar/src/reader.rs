@@ -139,26 +139,26 @@ pub fn read_hot<P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) ->
 /// `index` is below [`page::LINES`].
 #[inline(always)]
 pub fn read_coarse<P: PageRead>(page: &P, index: usize) -> Option<Timespec> {
-    coarse(page, index, |which| coarse_time(page, index, which))
+    coarse(page, index, |which| {
+        // By a branch, which the processor predicts: the address of a slot by its number would have to wait for `seq`.
+        if which == 0 {
+            coarse_slot(page, index, 0)
+        } else {
+            unlikely();
+            let time = coarse_slot(page, index, 1);
+            // No instruction. It keeps the compiler from making one pair of loads, at a computed address, out of two.
+            compiler_fence(Ordering::Acquire);
+            time
+        }
+    })
 }
 
 /// Slot `which` of a coarse clock.
-///
-/// By a branch, which the processor predicts: the address of a slot by its number would have to wait for `seq`.
 #[inline(always)]
-fn coarse_time<P: PageRead>(page: &P, index: usize, which: usize) -> Timespec {
-    let slot = |which: usize| Timespec {
+fn coarse_slot<P: PageRead>(page: &P, index: usize, which: usize) -> Timespec {
+    Timespec {
         nsec: page.load_u64(line(index, line_offset::NANOS) + 8 * which) as u32,
         sec: page.load_u64(line(index, line_offset::SEC) + 8 * which),
-    };
-    if which == 0 {
-        slot(0)
-    } else {
-        unlikely();
-        let time = slot(1);
-        // No instruction. It keeps the compiler from making one pair of loads, at a computed address, out of two.
-        compiler_fence(Ordering::Acquire);
-        time
     }
 }
 
@@ -199,7 +199,7 @@ pub fn read_slow<P: PageRead, C: Counter>(page: &P, counter: &C, index: usize) -
         let control = Control::decode(page.load_u32(line(index, line_offset::CTL)), P::ENCODING)?;
         let now =
             if control.kind == CounterKind::Coarse { Reading::NONE } else { counter.read_between(control.kind)? };
-        let slot = Slot::load(page, index, (seq & 1) as usize + now.zero);
+        let slot = Slot::load(page, index + now.zero, (seq & 1) as usize);
         page.barrier(Barrier::SlotThenSeq);
         if page.load_u32(line(index, line_offset::SEQ)) == seq {
             return slot.value_within(now.value, control, || page.load_u64(offset::MAX_SKEW));

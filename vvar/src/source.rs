@@ -5,6 +5,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("lib.rs", include_str!("lib.rs")),
     ("arch/mod.rs", include_str!("arch/mod.rs")),
     ("arch/aarch64.rs", include_str!("arch/aarch64.rs")),
+    ("arch/erratum_858921.rs", include_str!("arch/erratum_858921.rs")),
     ("arch/riscv64.rs", include_str!("arch/riscv64.rs")),
     ("arch/x86_64.rs", include_str!("arch/x86_64.rs")),
     ("clock.rs", include_str!("clock.rs")),

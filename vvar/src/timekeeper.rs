@@ -22,7 +22,9 @@ use crate::writer::{late_after, Plan, Planner, Scope, Word, Writer};
 /// What is known of how the CPUs' counters agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Synchronisation {
-    /// The architecture makes them one: invariant TSC started together, Arm's system counter, RISC-V's `time`.
+    /// As the architecture promises: invariant TSC started together and Arm's system counter are one. RISC-V's `time` may lag
+    /// by one tick (Zicntr: "synchronized to within one tick"), and so may a counter that programs do not read
+    /// ([`CounterKind::Off`]), which can be that one.
     Architectural,
     /// Measured (see [`WarpTest`](crate::counter::WarpTest)): one may lag behind another by this many cycles. A clock then
     /// steps back by up to as much between two CPUs.
@@ -50,7 +52,7 @@ pub struct Source {
 impl Source {
     const fn max_skew(&self) -> u64 {
         match self.synchronisation {
-            Synchronisation::Architectural => 0,
+            Synchronisation::Architectural => matches!(self.kind, CounterKind::RiscvTime | CounterKind::Off) as u64,
             Synchronisation::Checked { max_skew } => max_skew,
         }
     }

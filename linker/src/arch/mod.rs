@@ -94,6 +94,8 @@ pub(crate) struct Architecture {
     pub(crate) flags: u32,
     /// The tags in the dynamic table that only its images have.
     pub(crate) dynamic_tags: &'static [elf::DynamicTag],
+    /// How Rust is compiled for it, besides what holds for all.
+    pub(crate) rust_flags: &'static [&'static str],
     /// How C is compiled for it, besides what holds for all.
     pub(crate) c_flags: &'static [&'static str],
     /// How its images are linked, besides what holds for all.

@@ -17,6 +17,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     machine: elf::EM_X86_64,
     flags: 0,
     dynamic_tags: &[],
+    rust_flags: &[],
     // No vector or x87 instruction. No `endbr64`: it is of use only if the whole image is marked for it.
     c_flags: &["-mgeneral-regs-only", "-fcf-protection=none"],
     linker_flags: &[],

@@ -99,7 +99,7 @@ pub struct Function {
     pub name: String,
     /// Its address.
     pub address: u64,
-    /// Bytes that its unwind information covers.
+    /// Its symbol's size in bytes, else how many bytes its unwind information covers.
     pub size: u64,
     /// Its own largest frame in bytes, from the stack pointer before the call down, what it uses below the stack
     /// pointer included.

@@ -55,7 +55,9 @@ fn red_zone(gate: &mut Gate<'_>, code: &Code<'_>, convention: &Convention) {
 
 fn report(gate: &mut Gate<'_>, code: &Code<'_>, address: u64, depth: Depth) {
     let name = code.facts.function_name(address);
-    let size = code.frame(address).map_or(0, |frame| frame.end - frame.start);
+    let symbol = code.facts.symbols.iter().find(|symbol| symbol.is_function() && symbol.value == address);
+    let described_size = code.frame(address).map_or(0, |frame| frame.end - frame.start);
+    let size = symbol.map_or(described_size, |symbol| symbol.size);
     let described = code.frame(address).map_or(0, unwind::largest_frame); // refused where it stands, if it is too large
     if depth.frame > STACK_LIMIT && described <= STACK_LIMIT {
         let what = format!("uses {} bytes of stack, {STACK_LIMIT} are allowed", depth.frame);

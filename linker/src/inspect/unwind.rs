@@ -315,14 +315,16 @@ fn coverage(frames: &[Frame], sections: &[Section], symbols: &[Symbol]) -> Cover
         .collect();
     functions.sort_unstable();
     functions.dedup();
-    let covers = |&&(start, end): &&(u64, u64)| frames.iter().any(|f| f.contains(start) && end <= f.end);
-    let covered_functions = functions.iter().filter(covers).count();
     let mut code: Vec<(u64, u64)> = sections.iter().filter(|s| s.is_code()).map(|s| (s.address, s.end())).collect();
     if sections.is_empty() {
         code.clone_from(&functions);
     }
     let code = union(code);
     let covered = union(frames.iter().map(|frame| (frame.start, frame.end)).collect());
+    // By one description or by several, one after the other.
+    let covers =
+        |&&(start, end): &&(u64, u64)| covered.iter().any(|&(from, to)| from <= start && start < to && end <= to);
+    let covered_functions = functions.iter().filter(covers).count();
     let bytes = code.iter().map(|(start, end)| end - start).fold(0, u64::saturating_add);
     let overlap = |&(start, end): &(u64, u64)| {
         covered.iter().map(|&(from, to)| to.min(end).saturating_sub(from.max(start))).fold(0, u64::saturating_add)

@@ -6,8 +6,8 @@ pub const SONAME: &str = "linux-vdso.so.1";
 
 /// The image's build id, by which debuggers find its symbols (`vdso.so.dbg`).
 pub const BUILD_ID: [u8; 20] = [
-    0x76, 0x8f, 0x44, 0x1a, 0x6c, 0x78, 0x0c, 0xaf, 0xeb, 0x80,
-    0x7c, 0xc3, 0x78, 0xe8, 0xd4, 0xa8, 0xe8, 0x3c, 0x95, 0xc6,
+    0xc2, 0x27, 0x9a, 0xee, 0xef, 0xf0, 0x18, 0x65, 0x00, 0x8e,
+    0x2f, 0xb1, 0x67, 0xcb, 0x65, 0x73, 0xfe, 0x21, 0x42, 0x5e,
 ];
 
 /// ABI version of the vvar page that the image reads.
@@ -17,7 +17,7 @@ pub const PAGE_ABI: u32 = 1;
 pub const PAGE_LAYOUT: u64 = 0xe778_8586_0b24_d815;
 
 /// Bytes of the image, before it is padded to whole pages.
-pub const IMAGE_SIZE: usize = 4096;
+pub const IMAGE_SIZE: usize = 4080;
 
 /// Bytes of a page.
 pub const PAGE_SIZE: usize = 4096;
@@ -39,9 +39,9 @@ pub mod symbol {
     /// `__kernel_clock_gettime`.
     pub const __KERNEL_CLOCK_GETTIME: usize = 0x6d0;
     /// `__kernel_gettimeofday`.
-    pub const __KERNEL_GETTIMEOFDAY: usize = 0x7f0;
+    pub const __KERNEL_GETTIMEOFDAY: usize = 0x7e0;
     /// `__kernel_clock_getres`.
-    pub const __KERNEL_CLOCK_GETRES: usize = 0x8e0;
+    pub const __KERNEL_CLOCK_GETRES: usize = 0x8d0;
     /// `__kernel_rt_sigreturn`.
-    pub const __KERNEL_RT_SIGRETURN: usize = 0x934;
+    pub const __KERNEL_RT_SIGRETURN: usize = 0x924;
 }

@@ -4,6 +4,8 @@
 mod aarch64;
 #[cfg(target_arch = "aarch64")]
 pub use aarch64::GenericTimer;
+#[cfg(any(target_arch = "aarch64", test))]
+mod erratum_858921;
 
 #[cfg(target_arch = "riscv64")]
 mod riscv64;

@@ -1,6 +1,6 @@
 //! The fast path of [wide](crate::page::wide) lines.
 
-use super::coarse_time;
+use super::coarse_slot;
 use crate::clock::{Timespec, NSEC_PER_SEC};
 use crate::control::{Control, CounterKind};
 use crate::counter::Counter;
@@ -24,7 +24,7 @@ pub(super) fn read<const COARSE: bool, P: PageRead, C: Counter>(
     } else if let Some((kind, shift)) = hot_too::<C>(ctl) {
         (shift, counter.read_between(kind)?)
     } else if COARSE && ctl == Control::COARSE.word(P::ENCODING) {
-        return unless_moved(page, index, seq, coarse_time(page, index, slot));
+        return unless_moved(page, index, seq, coarse_slot(page, index, slot));
     } else {
         return None;
     };

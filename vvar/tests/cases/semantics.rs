@@ -2,6 +2,7 @@ use super::Lines;
 use crate::common::exact::Exact;
 use crate::common::pages::{bytes, page};
 use crate::common::{kernel, mask, nanos, timespec, Counters, FINE, SECOND};
+use core::sync::atomic::Ordering;
 use vvar::memory::Encoded;
 use vvar::page::CpuNumber;
 use vvar::rate::{MAX_FREQUENCY, MAX_SLEW_PPB, MIN_FREQUENCY};
@@ -11,6 +12,7 @@ use vvar::{Clock, CounterKind, Error, Published, Source, Start, Synchronisation,
 
 type Kernel = kernel::Kernel<Lines>;
 type ByUsual = crate::common::ByUsual<Lines>;
+type ByOther = crate::common::ByOther<Lines>;
 
 const TSC: Source = Lines::TSC;
 const HZ: i128 = TSC.frequency as i128;
@@ -517,6 +519,37 @@ fn small_lag_behind_a_publish_is_answered_by_its_start() {
                 kernel.clocks.now(kernel.counter, Clock::Monotonic),
                 Err(Error::BeforeAnchor { anchor, .. }) if anchor == start
             ));
+        }
+    }
+}
+
+/// What the architectures promise: RISC-V that no hart's `time` lags by more than a tick, the others that none lags.
+#[test]
+fn counter_lags_by_what_the_architecture_admits() {
+    let kinds = [
+        (CounterKind::RiscvTime, 1),
+        (CounterKind::Off, 1),
+        (CounterKind::Rdtscp, 0),
+        (CounterKind::Cntvct, 0),
+        (CounterKind::CntvctErratum858921, 0),
+    ];
+    for (kind, lag) in kinds {
+        let mut kernel = Kernel::boot(Source { kind, frequency: 10_000_000, ..TSC }, BOOT);
+        kernel.tick();
+        kernel.publish();
+        let anchor = kernel.counter;
+        let start = kernel.clocks.now(anchor, Clock::Monotonic);
+        assert!(start.is_ok());
+        assert_eq!(kernel.page.max_skew.load(Ordering::Relaxed), lag, "{kind:?}");
+        assert_eq!(kernel.clocks.now(anchor - lag, Clock::Monotonic), start, "{kind:?}");
+        let early = Error::BeforeAnchor { anchor, counter: anchor - lag - 1 };
+        assert_eq!(kernel.clocks.now(anchor - lag - 1, Clock::Monotonic), Err(early), "{kind:?}");
+        let mut on = |counter| kernel.writer.publish(|| counter, &mut kernel.clocks);
+        assert_eq!(on(anchor - lag - 1), Err(early), "{kind:?}");
+        assert!(on(anchor - lag).is_ok(), "{kind:?}");
+        if kind == Lines::OTHER {
+            let read = |counter| vvar::read(&kernel.memory, &ByOther::at(counter), Clock::Monotonic).ok();
+            assert_eq!([anchor - lag, anchor - lag - 1].map(read), [start.ok(), None], "{kind:?}");
         }
     }
 }

@@ -15,6 +15,9 @@ const LENGTH: usize = 4;
 /// The number of the stack pointer, in DWARF and where an operand cannot be the zero register.
 const STACK_POINTER: u16 = 31;
 
+/// The number of the platform's register, in DWARF and in operands.
+const PLATFORM: u16 = 18;
+
 /// The number of the frame pointer, in DWARF and in operands.
 const FRAME_POINTER: u16 = 29;
 
@@ -531,7 +534,7 @@ impl Judge<'_> {
             effect.lowest = memory.offset.min(0);
             self.slots(kind, memory, &mut effect);
         }
-        let callee_saved = |register: &u16| (19..=LINK).contains(register);
+        let callee_saved = |register: &u16| (PLATFORM..=LINK).contains(register);
         let restored: Vec<u16> = effect.loads.iter().map(|(register, _)| *register).collect();
         effect.writes.extend(results.iter().filter(|register| callee_saved(register) && !restored.contains(register)));
         effect.writes.extend(memory.filter(|memory| memory.moves != 0).map(|memory| memory.base).filter(callee_saved));

@@ -17,9 +17,12 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     flags: 0,
     // lld writes it into every image with the mark: the procedure linkage table, which is not there, has landing pads.
     dynamic_tags: &[elf::DT_AARCH64_BTI_PLT],
+    // x18 is the platform's: where it holds the shadow call stack (Android) or belongs to the system, a function that is
+    // called into may not change it (Procedure Call Standard, 6.1.1). rustc's own option for that is not stable.
+    rust_flags: &["-Cllvm-args=-reserve-regs-for-regalloc=X18"],
     // No vector or floating-point instruction, no call of the helpers that choose between atomics at run time; the
     // landing pads that the image is marked to have.
-    c_flags: &["-mgeneral-regs-only", "-mno-outline-atomics", "-mbranch-protection=bti"],
+    c_flags: &["-mgeneral-regs-only", "-mno-outline-atomics", "-mbranch-protection=bti", "-ffixed-x18"],
     // The mark is the linker's to make only if every object has it, and rustc gives it to none; that the image is as
     // the mark says is the gate's to prove.
     linker_flags: &["-z", "force-bti"],
@@ -44,7 +47,9 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
         entry_offset: 0,
         register_size: 8,
         red_zone: 0,
+        // The platform's register among them: no function of an image writes it at all.
         callee_saved: &[
+            (18, "x18"),
             (19, "x19"),
             (20, "x20"),
             (21, "x21"),

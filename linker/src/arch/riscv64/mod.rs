@@ -34,6 +34,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     // Compressed instructions and the LP64D calling convention: a libc of another one would pass arguments elsewhere.
     flags: elf::EF_RISCV_RVC.0 | elf::EF_RISCV_FLOAT_ABI_DOUBLE.0,
     dynamic_tags: &[],
+    rust_flags: &[],
     // There is no option for general registers only that keeps the calling convention. No small data: there is no `gp`
     // in a shared object.
     c_flags: &["-march=rv64gc", "-mabi=lp64d", "-msmall-data-limit=0"],

@@ -94,6 +94,7 @@ fn unwind(corpus: &mut Corpus) {
         "
     });
     corpus.body("a callee-saved register that is not restored", &[SavedRegister], "`b", "mov x19, x0");
+    corpus.body("the platform's register written", &[SavedRegister], "`b", "mov x18, x0");
     corpus.body("a call without the return address saved", &[SavedRegister], "`b", "bl helper");
     corpus.body("two registers restored in the wrong order", &[SavedRegister], "`b", {
         "
