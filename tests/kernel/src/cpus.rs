@@ -1,7 +1,7 @@
 //! The CPUs: how many there are, and how they meet while the kernel starts.
 
-use crate::arch::boot;
 use crate::counter;
+use crate::machine::machine;
 use crate::timer;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,8 +13,8 @@ static ARRIVED: AtomicUsize = AtomicUsize::new(1);
 
 static MEETINGS: AtomicUsize = AtomicUsize::new(0);
 
-/// How long a CPU may take to start, in ns.
-const PATIENCE: u64 = 1_000_000_000;
+/// How long a CPU may let the other wait, in ns.
+const PATIENCE: u64 = 10_000_000_000;
 
 /// Called by a CPU that has been started; its number.
 pub fn arrive() -> usize {
@@ -45,14 +45,13 @@ pub fn wait(nanoseconds: u64, done: impl Fn() -> bool) -> bool {
 /// Compares this CPU's counter with the other's. Each CPU calls it once, when the machine is known.
 pub fn compare_counters() {
     meet(MAX_CPUS);
-    counter::observe_warp(boot::machine().frequency);
+    counter::observe_warp(machine().frequency);
     meet(2 * MAX_CPUS);
 }
 
 /// Waits until the CPUs have called this `times` times together.
 fn meet(times: usize) {
     MEETINGS.fetch_add(1, Ordering::AcqRel);
-    while MEETINGS.load(Ordering::Acquire) < times {
-        core::hint::spin_loop();
-    }
+    let met = wait(PATIENCE, || MEETINGS.load(Ordering::Acquire) >= times);
+    assert!(met, "the other CPU does not come to the comparison of the counters");
 }

@@ -10,7 +10,7 @@
 //! | [`syscall`] | the system calls that a static C program makes |
 //! | [`signal`] | signals, whose handlers return through the vDSO |
 //! | [`arch`] | the processor and the machine, a folder an architecture; its documentation says what each one gives |
-//! | [`counter`], [`timer`], [`paging`], [`cpus`] | what is alike on all of them |
+//! | [`counter`], [`timer`], [`paging`], [`sections`], [`cpus`], [`machine`] | what is alike on all of them |
 //! | [`archive`], [`console`], [`frames`], [`lock`], [`host`], [`random`] | what all of that needs |
 #![no_std]
 #![no_main]
@@ -26,12 +26,14 @@ mod embedding;
 mod frames;
 mod host;
 mod lock;
+mod machine;
 mod own_image;
 mod paging;
 mod process;
 mod random;
 mod runs;
 mod scheduler;
+mod sections;
 mod signal;
 mod startup;
 mod syscall;
@@ -49,7 +51,7 @@ fn main() -> ! {
     }
     let realtime = answer.map(|answer| (answer.counter, answer.time));
     runs::HOST.set(answer);
-    if let Err(error) = embedding::start(arch::boot::machine().frequency, realtime) {
+    if let Err(error) = embedding::start(machine::machine().frequency, realtime) {
         panic!("the clocks do not start: {error}");
     }
     timer::start();

@@ -14,7 +14,8 @@ use vdso_image::bytes::PageAligned;
 static BYTES: PageAligned<{ IMAGE_PAGES * PAGE_SIZE }> =
     PageAligned::padded(include_bytes!(concat!(env!("OUT_DIR"), "/vdso.so")));
 
-/// The image. The programs that run with it handle no signal.
+/// The image. The programs that run with it here handle no signal: otherwise `trampoline` is this image's own symbol, as
+/// `built::symbol` has it.
 pub static IMAGE: Image = Image { bytes: BYTES.as_bytes(), plan: &MAP_PLAN, trampoline: None };
 
 const _: () = assert!(PAGE_ABI == vvar::page::ABI && PAGE_LAYOUT == vvar::page::LAYOUT);

@@ -5,11 +5,12 @@
 
 use crate::arch::context::Context;
 use crate::arch::trap::{self, Frame};
-use crate::arch::{self, boot, per_cpu};
+use crate::arch::{self, per_cpu};
 use crate::counter;
 use crate::cpus::MAX_CPUS;
 use crate::embedding;
 use crate::lock::Lock;
+use crate::machine::machine;
 use crate::paging::{AddressSpace, Error as MapError};
 use crate::scheduler;
 use crate::signal::{Sender, Signals};
@@ -239,7 +240,7 @@ pub fn others_ready(cpu: usize) -> (bool, u64) {
 pub fn leave(frame: &Frame, change: impl FnOnce(&mut Process)) -> ! {
     let context = Context::current(frame);
     // Before another CPU may take the process, and end it.
-    boot::machine().tables.activate();
+    machine().tables.activate();
     let cpu = with_current(|process| {
         process.context = context;
         process.used += counter::cycles().wrapping_sub(process.entered);
@@ -257,7 +258,7 @@ pub fn fork(frame: &Frame, prepare: impl FnOnce(AddressSpace, i32) -> Result<(),
     let (parent, affinity, cpu, memory, parent_space) =
         with_current(|it| (it.pid, it.affinity, it.cpu, it.memory, it.space));
     let (signals, trampoline) = with_current(|it| (it.signals.of_child(), it.trampoline));
-    let space = parent_space.fork(boot::machine().tables)?;
+    let space = parent_space.fork(machine().tables)?;
     let cpu = (cpu + 1..=cpu + MAX_CPUS).map(|cpu| cpu % MAX_CPUS).find(|cpu| affinity >> cpu & 1 != 0).unwrap_or(cpu);
     let child = |pid| Process {
         pid,
@@ -327,7 +328,7 @@ pub fn exit(code: u64) -> ! {
 
 fn end(status: i32, fault: Option<Fault>) -> ! {
     let (space, pid, parent) = with_current(|it| (it.space, it.pid, it.parent));
-    boot::machine().tables.activate();
+    machine().tables.activate();
     space.release();
     let mut table = TABLE.lock();
     // Nobody asks any more about the children that have ended; the others have no parent from now on.

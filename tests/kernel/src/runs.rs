@@ -1,13 +1,14 @@
 //! What is run: each program of the archive, by itself, with the vDSO and without.
 
 use crate::arch::context::Context;
-use crate::arch::{boot, exit, EXTRA_RUNS};
+use crate::arch::{exit, EXTRA_RUNS};
 use crate::archive::{self, File};
 use crate::counter;
 use crate::elf::{self, Refused};
 use crate::embedding::{self, Image, SHIPPED};
 use crate::host;
 use crate::lock::{Lock, Once};
+use crate::machine::machine;
 use crate::own_image;
 use crate::paging::{AddressSpace, Error as MapError, PAGE_SIZE};
 use crate::process::{self, Fault, Memory, Process, State};
@@ -104,7 +105,7 @@ pub fn next() {
 
 /// Loads a program and makes a process of it.
 fn begin(file: File, run: &Run) -> Result<(), Refused> {
-    let space = AddressSpace::new(boot::machine().tables).map_err(MapError::from)?;
+    let space = AddressSpace::new(machine().tables).map_err(MapError::from)?;
     let process = load(file, run, space).inspect_err(|_| space.release())?;
     process::add(process).map(|_| ()).ok_or(Refused::Memory(MapError::OutOfMemory))
 }
@@ -143,7 +144,7 @@ fn show_mapping_cost(image: &Image) -> Result<(), MapError> {
     const TRIES: usize = 20;
     let (mut cycles, mut tables) = (u64::MAX, 0);
     for _ in 0..TRIES {
-        let space = AddressSpace::new(boot::machine().tables)?;
+        let space = AddressSpace::new(machine().tables)?;
         let (frames, counter) = (frames::in_use(), counter::cycles());
         let mapped = embedding::map(space, image);
         cycles = cycles.min(counter::cycles().wrapping_sub(counter));

@@ -1,14 +1,15 @@
 //! What a CPU does between programs.
 
 use crate::arch::trap::{self, Frame};
-use crate::arch::{boot, cpu, per_cpu};
+use crate::arch::{cpu, per_cpu};
+use crate::machine::machine;
 use crate::process::{self, Next, State};
 use crate::{signal, timer};
 
 /// Runs what is ready on this CPU, for ever.
 pub extern "C" fn run() -> ! {
     let this = per_cpu::index();
-    boot::machine().tables.activate();
+    machine().tables.activate();
     loop {
         match process::take_next(this) {
             Next::Run(space, mut context) => {

@@ -8,7 +8,6 @@
 //! | `image`, `Counter`, `TRAMPOLINE` | the image in `vdso-image` and the counter in `vvar`; where in the image a signal's handler returns to, `None` if programs bring that code themselves |
 //! | `EXTRA_RUNS` | runs of the programs that make sense here only |
 //! | `wake_cpu(index)` | an interrupt for another CPU, which makes it look for work |
-//! | `boot::machine()` | a [`Machine`](boot::Machine): `tables` of the kernel, `frequency` of the counter in Hz |
 //! | `builtins` | memcpy, memmove, memset, memcmp and bcmp, which the compiler calls by name |
 //! | `context::Context` | all registers of a program: `frame` as a trap saves them, and what a trap does not save: `start`, `current`, `restore` |
 //! | `counter` | `cycles()` reads the counter in order; `kind()` and `cpu_number()` for the page; `is_synchronised()`: the architecture promises that the CPUs agree; `init(index)` lets programs read it, on each CPU |
@@ -25,8 +24,9 @@
 //! | `timer::arm(deadline)` | one interrupt at a value of the counter, or soon after |
 //! | `trap` | [`Frame`](trap::Frame) with `start`, `system_call`, `set_result`, `repeat_system_call`; `enter`, `restart` |
 //!
-//! And it calls, when it has happened: [`crate::main`] and [`crate::other_main`] on a CPU that is ready,
-//! [`crate::timer::interrupt`], [`crate::scheduler::interrupted`] when the timer or another CPU interrupts a program, [`crate::syscall::handle`], [`crate::signal::fault`].
+//! And it calls, when it has happened: [`crate::machine::init`], then [`crate::main`] and [`crate::other_main`] on a CPU that
+//! is ready, [`crate::timer::interrupt`], [`crate::scheduler::interrupted`] when the timer or another CPU interrupts a program,
+//! [`crate::syscall::handle`], [`crate::signal::fault`].
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

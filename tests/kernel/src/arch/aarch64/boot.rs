@@ -5,6 +5,7 @@ use super::mmu::{self, direct, KernelTables};
 use super::{counter, cpu, fpu, gic, per_cpu, psci, serial, trap};
 use crate::cpus::{self, MAX_CPUS};
 use crate::lock::Once;
+use crate::machine::{self, Machine};
 use crate::{frames, println, random, timer};
 
 core::arch::global_asm!(include_str!("boot.s"));
@@ -17,22 +18,7 @@ extern "C" {
     fn other_cpu_start();
 }
 
-/// What the kernel knows of the machine once it runs.
-#[derive(Debug, Clone, Copy)]
-pub struct Machine {
-    /// The tables that every address space shares.
-    pub tables: KernelTables,
-    /// The counter's frequency in Hz.
-    pub frequency: u64,
-}
-
 static TABLES: Once<KernelTables> = Once::new();
-static MACHINE: Once<Machine> = Once::new();
-
-/// The machine.
-pub fn machine() -> &'static Machine {
-    MACHINE.get()
-}
 
 /// From boot.s, on the first CPU: physical addresses of the device tree and of the kernel.
 #[no_mangle]
@@ -64,7 +50,7 @@ fn start(device_tree: u64) -> Result<(), &'static str> {
     random::seed(board.seed);
     let frequency = counter::frequency()?;
     timer::init(frequency);
-    MACHINE.set(Machine { tables, frequency });
+    machine::init(Machine { tables, frequency });
     let size = (board.archive.end - board.archive.start) as usize;
     // SAFETY: the loader put the file there, and the frames were kept out of the allocator's hands.
     crate::archive::set(unsafe { core::slice::from_raw_parts(direct(board.archive.start), size) });

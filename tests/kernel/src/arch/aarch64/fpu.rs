@@ -1,5 +1,5 @@
 //! The program's SIMD and floating-point registers. The kernel itself is compiled without them, so they are only saved
-//! when another process gets the CPU.
+//! when another process gets the CPU, or a signal is delivered.
 
 use super::cpu::{read, write};
 

@@ -10,6 +10,7 @@
 use super::cpu::{self, features, read, write};
 use crate::frames::{self, OutOfMemory};
 use crate::paging::{set_entry, Access, Owner, ENTRIES, PAGE_SIZE};
+use crate::sections;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -49,14 +50,6 @@ const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 const KERNEL_DATA: u64 = VALID | TABLE | INNER_SHAREABLE | ACCESSED | PRIVILEGED_NO_EXECUTE | USER_NO_EXECUTE;
 
 extern "C" {
-    static text_start: u8;
-    static text_end: u8;
-    static rodata_start: u8;
-    static rodata_end: u8;
-    static data_start: u8;
-    static data_end: u8;
-    static boot_cpu_stack_guard: u8;
-    static other_cpu_stack_guard: u8;
     static empty_table: u8;
     fn replace_boot_tables(root: u64);
 }
@@ -84,7 +77,7 @@ pub fn physical(address: *const u8) -> u64 {
 /// The physical addresses that the kernel takes.
 #[must_use]
 pub fn kernel_image() -> Range<u64> {
-    physical(&raw const text_start)..physical(&raw const data_end)
+    physical(sections::start())..physical(sections::end())
 }
 
 /// The entry of a program's page.
@@ -179,20 +172,14 @@ impl KernelTables {
             map_direct(root, device.clone(), KERNEL_DATA | DEVICE)?;
         }
         let code = KERNEL_DATA & !PRIVILEGED_NO_EXECUTE | READ_ONLY;
-        let parts = [
-            (&raw const text_start, &raw const text_end, code),
-            (&raw const rodata_start, &raw const rodata_end, KERNEL_DATA | READ_ONLY),
-            (&raw const data_start, &raw const data_end, KERNEL_DATA),
-        ];
-        let guards = [&raw const boot_cpu_stack_guard, &raw const other_cpu_stack_guard];
-        for (start, end, bits) in parts {
-            for page in (start as u64..end as u64).step_by(PAGE_SIZE as usize) {
-                let address = page as *const u8;
-                if !guards.contains(&address) {
-                    map_kernel(root, page, 1, physical(address) | bits)?;
-                }
-            }
-        }
+        sections::each_page(|page, access| {
+            let bits = match access {
+                Access { write: true, .. } => KERNEL_DATA,
+                Access { execute: true, .. } => code,
+                _ => KERNEL_DATA | READ_ONLY,
+            };
+            map_kernel(root, page as u64, 1, physical(page) | bits)
+        })?;
         Ok(KernelTables(root))
     }
 

@@ -4,26 +4,10 @@ use super::device_tree::DeviceTree;
 use super::mmu::{direct, kernel_image, KernelTables};
 use super::{counter, cpu, per_cpu, serial, smp, trap};
 use crate::cpus::{self, MAX_CPUS};
-use crate::lock::Once;
+use crate::machine::{self, machine, Machine};
 use crate::{archive, frames, println, random, timer};
 
 core::arch::global_asm!(include_str!("boot.s"));
-
-/// What the kernel knows of the machine once it runs.
-#[derive(Debug, Clone, Copy)]
-pub struct Machine {
-    /// The tables that every address space shares.
-    pub tables: KernelTables,
-    /// The counter's frequency in Hz.
-    pub frequency: u64,
-}
-
-static MACHINE: Once<Machine> = Once::new();
-
-/// The machine.
-pub fn machine() -> &'static Machine {
-    MACHINE.get()
-}
 
 /// From boot.s, on the first CPU.
 #[no_mangle]
@@ -48,7 +32,7 @@ fn start(hart: u64, device_tree: u64) -> Result<(), &'static str> {
     frames::init((kernel_end, memory.end), (archive.start, archive.end));
     let tables = KernelTables::new().map_err(|_| "not enough memory for the kernel's page tables")?;
     timer::init(frequency);
-    MACHINE.set(Machine { tables, frequency });
+    machine::init(Machine { tables, frequency });
     init_cpu();
     // SAFETY: the loader put the file there, and the frames were kept out of the allocator's hands.
     archive::set(unsafe { core::slice::from_raw_parts(direct(archive.start), (archive.end - archive.start) as usize) });

@@ -9,6 +9,7 @@
 use super::cpu;
 use crate::frames::{self, OutOfMemory};
 use crate::paging::{set_entry, table_at, Access, Owner, ENTRIES, PAGE_SIZE};
+use crate::sections;
 
 /// A translation that was changed. And one that is new: a processor may keep a note of what is not valid ("Supervisor
 /// Memory-Management Fence Instruction").
@@ -24,9 +25,6 @@ const DIRECT_MAP: u64 = 0xffff_ffc0_0000_0000;
 const DIRECT_MAP_SIZE: u64 = 4 << 30;
 const KERNEL_OFFSET: u64 = 0xffff_ffff_0000_0000;
 const LARGE_PAGE: u64 = 1 << 30;
-
-/// Where QEMU's virt board has the kernel, behind the firmware: see kernel.ld.
-const KERNEL: u64 = 0x8020_0000;
 
 /// `satp` for Sv39 without address-space numbers.
 const SV39: u64 = 8 << 60;
@@ -45,17 +43,6 @@ const KERNELS_FRAME: u64 = 1 << 8;
 /// The bits below the frame's number.
 const FLAGS: u64 = (1 << 10) - 1;
 
-extern "C" {
-    static text_start: u8;
-    static text_end: u8;
-    static rodata_start: u8;
-    static rodata_end: u8;
-    static data_start: u8;
-    static data_end: u8;
-    static boot_cpu_stack_guard: u8;
-    static other_cpu_stack_guard: u8;
-}
-
 /// Where the kernel reaches a physical address.
 #[must_use]
 pub fn direct(physical: u64) -> *mut u8 {
@@ -71,7 +58,7 @@ pub fn physical(address: *const u8) -> u64 {
 /// The physical addresses that the kernel takes, end exclusive.
 #[must_use]
 pub fn kernel_image() -> (u64, u64) {
-    (KERNEL, physical(&raw const data_end))
+    (physical(sections::start()), physical(sections::end()))
 }
 
 /// An entry for a frame, whose number stands where its address would be two bits lower.
@@ -166,19 +153,14 @@ impl KernelTables {
         for address in (0..DIRECT_MAP_SIZE).step_by(LARGE_PAGE as usize) {
             map_kernel(root, DIRECT_MAP + address, LEVELS, entry(address, DATA))?;
         }
-        let parts = [
-            (&raw const text_start, &raw const text_end, READ | EXECUTE | ACCESSED),
-            (&raw const rodata_start, &raw const rodata_end, READ | ACCESSED),
-            (&raw const data_start, &raw const data_end, DATA),
-        ];
-        let guards = [&raw const boot_cpu_stack_guard, &raw const other_cpu_stack_guard];
-        for (start, end, flags) in parts {
-            for page in (start as u64..end as u64).step_by(PAGE_SIZE as usize) {
-                if !guards.contains(&(page as *const u8)) {
-                    map_kernel(root, page, 1, entry(page - KERNEL_OFFSET, flags))?;
-                }
-            }
-        }
+        sections::each_page(|page, access| {
+            let flags = match access {
+                Access { write: true, .. } => DATA,
+                Access { execute: true, .. } => READ | EXECUTE | ACCESSED,
+                _ => READ | ACCESSED,
+            };
+            map_kernel(root, page as u64, 1, entry(physical(page), flags))
+        })?;
         Ok(KernelTables(root))
     }
 

@@ -4,6 +4,7 @@ use super::mmu::{direct, kernel_image, KernelTables};
 use super::{apic, calibration, counter, cpu, gdt, idt, per_cpu, pvh, serial, smp, system_call, timer};
 use crate::cpus::{self, MAX_CPUS};
 use crate::lock::Once;
+use crate::machine::{self, Machine};
 use crate::{frames, println, random};
 
 core::arch::global_asm!(include_str!("boot.s"));
@@ -13,22 +14,7 @@ extern "C" {
     static other_cpu_stack_top: u8;
 }
 
-/// What the kernel knows of the machine once it runs.
-#[derive(Debug, Clone, Copy)]
-pub struct Machine {
-    /// The tables that every address space shares.
-    pub tables: KernelTables,
-    /// The counter's frequency in Hz.
-    pub frequency: u64,
-}
-
 static TABLES: Once<KernelTables> = Once::new();
-static MACHINE: Once<Machine> = Once::new();
-
-/// The machine.
-pub fn machine() -> &'static Machine {
-    MACHINE.get()
-}
 
 /// From boot.s, on the first CPU.
 #[no_mangle]
@@ -57,7 +43,7 @@ fn start(start_info: u64) -> Result<(), &'static str> {
     let calibration = calibration::measure()?;
     timer::init(&calibration);
     crate::timer::init(calibration.frequency);
-    MACHINE.set(Machine { tables, frequency: calibration.frequency });
+    machine::init(Machine { tables, frequency: calibration.frequency });
     // SAFETY: the loader put the file there, and the frames were kept out of the allocator's hands.
     let module =
         unsafe { core::slice::from_raw_parts(direct(info.module.0), (info.module.1 - info.module.0) as usize) };

@@ -9,7 +9,8 @@
 
 use super::cpu;
 use crate::frames::{self, OutOfMemory};
-use crate::paging::{set_entry, table_at, Access, Owner, ENTRIES, PAGE_SIZE};
+use crate::paging::{set_entry, table_at, Access, Owner, ENTRIES};
+use crate::sections;
 use vdso_image::vsyscall;
 
 pub use super::cpu::invalidate_page as page_changed;
@@ -37,17 +38,6 @@ const NO_EXECUTE: u64 = 1 << 63;
 const KERNELS_FRAME: u64 = 1 << 9;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
-extern "C" {
-    static text_start: u8;
-    static text_end: u8;
-    static rodata_start: u8;
-    static rodata_end: u8;
-    static data_start: u8;
-    static data_end: u8;
-    static boot_cpu_stack_guard: u8;
-    static other_cpu_stack_guard: u8;
-}
-
 /// Where the kernel reaches a physical address.
 #[must_use]
 pub fn direct(physical: u64) -> *mut u8 {
@@ -60,10 +50,10 @@ pub fn physical(address: *const u8) -> u64 {
     address as u64 - KERNEL_BASE
 }
 
-/// The physical addresses that the kernel takes, end exclusive.
+/// The physical addresses that the kernel takes from its code on, end exclusive. The entry code lies just below.
 #[must_use]
 pub fn kernel_image() -> (u64, u64) {
-    (0x10_0000, &raw const data_end as u64 - KERNEL_BASE)
+    (physical(sections::start()), physical(sections::end()))
 }
 
 /// The entry of a program's page.
@@ -153,19 +143,10 @@ impl KernelTables {
             let cache = if address < DEVICES { 0 } else { UNCACHED };
             map_kernel(root, DIRECT_MAP + address, 2, address | PRESENT | WRITABLE | NO_EXECUTE | LARGE | cache, 0)?;
         }
-        let parts = [
-            (&raw const text_start, &raw const text_end, 0),
-            (&raw const rodata_start, &raw const rodata_end, NO_EXECUTE),
-            (&raw const data_start, &raw const data_end, NO_EXECUTE | WRITABLE),
-        ];
-        let guards = [&raw const boot_cpu_stack_guard, &raw const other_cpu_stack_guard];
-        for (start, end, bits) in parts {
-            for page in (start as u64..end as u64).step_by(PAGE_SIZE as usize) {
-                if !guards.contains(&(page as *const u8)) {
-                    map_kernel(root, page, 1, (page - KERNEL_BASE) | PRESENT | bits, 0)?;
-                }
-            }
-        }
+        sections::each_page(|page, access| {
+            let bits = if access.write { WRITABLE } else { 0 } | if access.execute { 0 } else { NO_EXECUTE };
+            map_kernel(root, page as u64, 1, physical(page) | PRESENT | bits, 0)
+        })?;
         Ok(KernelTables(root))
     }
 

@@ -1,7 +1,8 @@
 //! The vsyscall page for old programs, by `vdso_image::vsyscall`: its mode, its mapping, and the faults of its calls.
 
 use super::trap::Frame;
-use super::{boot, cpu, system_call};
+use super::{cpu, system_call};
+use crate::machine::machine;
 use crate::paging::AddressSpace;
 use crate::process::{self, Fault};
 use crate::signal::number::SEGV;
@@ -24,7 +25,7 @@ pub fn set_mode(place: u64) -> bool {
     let Some(&mode) = usize::try_from(place).ok().and_then(|place| MODES.get(place)) else { return false };
     MODE.store(place as u8, Ordering::Relaxed);
     let page = (mode == Mode::Emulate).then(|| vsyscall::PAGE.as_bytes().as_ptr());
-    boot::machine().tables.set_vsyscall_page(page);
+    machine().tables.set_vsyscall_page(page);
     cpu::invalidate_page(vsyscall::ADDRESS);
     true
 }
