@@ -109,7 +109,7 @@ rules! {
     /// words minus one.
     GnuHash = "gnu-hash",
     /// DT_VERDEF, DT_VERDEFNUM and DT_VERSYM are there and right, and define the manifest's nodes: without DT_VERDEF
-    /// every static Go program crashes (elfuse issue 49), with a wrong hash or name glibc makes system calls.
+    /// every static Go program crashes (elfuse issue 49), with a wrong hash or name musl, Go and rustix make system calls.
     VersionDefinition = "version-definition",
     // Notes.
     /// A GNU build id note in a PT_NOTE: debuggers and profilers find the symbols of the image by it.
