@@ -21,6 +21,8 @@ struct Machine {
     cpu: Option<&'static str>,
     /// What is needed: programs, and the Debian packages that bring them.
     tools: &'static [(&'static str, &'static str)],
+    /// The C compiler of the programs, and the Debian package with glibc's static library for it.
+    library: (&'static str, &'static str),
     /// The bare target of the kernel.
     target: &'static str,
     /// The programs, one for each C library and way to link it.
@@ -40,6 +42,7 @@ static X86_64: Machine = Machine {
     name: "x86_64",
     cpu: None,
     tools: &[("qemu-system-x86_64", "qemu-system-x86"), ("gcc", "gcc"), ("musl-gcc", "musl-tools")],
+    library: ("gcc", "libc6-dev"),
     target: "x86_64-unknown-none",
     programs: &["musl", "glibc", "glibc-pie"],
     cpu_in_register: true,
@@ -64,6 +67,7 @@ static RISCV64: Machine = Machine {
     name: "riscv64",
     cpu: None,
     tools: &[("qemu-system-riscv64", "qemu-system-misc"), ("riscv64-linux-gnu-gcc", "gcc-riscv64-linux-gnu")],
+    library: ("riscv64-linux-gnu-gcc", "libc6-dev-riscv64-cross"),
     target: "riscv64gc-unknown-none-elf",
     programs: &["glibc"],
     cpu_in_register: false,
@@ -77,6 +81,7 @@ static AARCH64: Machine = Machine {
     name: "aarch64",
     cpu: None,
     tools: &[("qemu-system-aarch64", "qemu-system-arm"), ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")],
+    library: ("aarch64-linux-gnu-gcc", "libc6-dev-arm64-cross"),
     target: "aarch64-unknown-none-softfloat",
     programs: &["glibc", "glibc-pie"],
     cpu_in_register: false,
@@ -96,6 +101,13 @@ static CORTEX_A72: Machine = Machine {
 };
 
 impl Machine {
+    /// Compiler and package, where the compiler finds no static C library. It then prints the bare name that it was asked for.
+    fn compiler_without_library(&self) -> Option<(&'static str, &'static str)> {
+        let (compiler, _) = self.library;
+        let output = Command::new(compiler).arg("-print-file-name=libc.a").output().expect("the compiler starts");
+        (!String::from_utf8_lossy(&output.stdout).contains('/')).then_some(self.library)
+    }
+
     /// What one boot printed on standard output; `None` where the compiler has no `core` for the kernel's target.
     fn boot(&self) -> Option<&str> {
         // One at a time: the programs measure.
@@ -270,6 +282,9 @@ macro_rules! tests {
                     let machine = &super::$machine;
                     for (tool, package) in machine.tools {
                         super::need!(tool, package);
+                    }
+                    if let Some((compiler, package)) = machine.compiler_without_library() {
+                        super::skip!(format!("needs a static C library for {compiler} (Debian package {package})"));
                     }
                     if machine.boot().is_none() {
                         let target = machine.target;

@@ -10,7 +10,7 @@ struct Bound {
 }
 
 enum Limit {
-    /// Of the ratio to the host's vDSO, as it is told: to a hundredth. Runs of one program differ by less than that.
+    /// Of the ratio to the host's vDSO.
     Ratio(f64),
     /// Of our own value.
     Value(f64),
@@ -54,8 +54,7 @@ fn violation(row: &Row) -> Option<String> {
     match bound.limit {
         Limit::Ratio(limit) => {
             let ratio = row.ratio?.median;
-            ((ratio * 100.0).round() > (limit * 100.0).round())
-                .then(|| format!("{}: ratio {ratio:.3}, at most {limit:.2}", row.name))
+            (ratio > limit).then(|| format!("{}: ratio {ratio:.3}, at most {limit:.2}", row.name))
         }
         Limit::Value(limit) => (value > limit).then(|| format!("{}: {value:.3e}, at most {limit:e}", row.name)),
         Limit::Exactly(wanted) => (value != wanted).then(|| format!("{}: {value}, not {wanted}", row.name)),
