@@ -374,7 +374,7 @@ fn bare_rdtsc() -> u64 {
 
 #[test]
 fn the_gate_refuses_the_unordered_image() {
-    let manifest = vdso_tests::workspace().join("vdso-image/images/x86_64/vdso.toml");
+    let manifest = vdso_tests::workspace().join("vdso-image/arch/x86_64/vdso.toml");
     let manifest = vdso_linker::Manifest::load(&manifest).expect("the manifest that ships");
     let length = vdso_image::x86_64::IMAGE_SIZE;
     let report = vdso_linker::gate::check(&unordered_image()[..length], &manifest, None);

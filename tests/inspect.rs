@@ -13,7 +13,7 @@ const ET_DYN: u64 = 3;
 const EM_X86_64: u64 = 62;
 
 fn shipped(architecture: &str, name: &str) -> PathBuf {
-    vdso_tests::workspace().join("vdso-image/images").join(architecture).join(name)
+    vdso_tests::workspace().join("vdso-image/arch").join(architecture).join(name)
 }
 
 fn image_of(architecture: &str) -> Vec<u8> {

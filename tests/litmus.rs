@@ -53,7 +53,7 @@ fn traces(
 ) -> Result<Traces, String> {
     let folder = tempfile::tempdir().map_err(|it| it.to_string())?;
     let page = plan.iter().find(|it| it.kind == Kind::Vvar).ok_or("the image has no page")?;
-    let file = workspace().join("vdso-image/images").join(machine.name()).join("vdso.so");
+    let file = workspace().join("vdso-image/arch").join(machine.name()).join("vdso.so");
     let image = Image { file: &file, offset: page.offset.unsigned_abs(), clock_gettime: clock_gettime as u64 };
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("litmus/program.rs");
     let sources = Sources { vvar: &workspace().join("vvar/src/lib.rs"), program: &program, sysroot };

@@ -103,7 +103,7 @@ impl Shipped {
     }
 
     fn file(&self) -> PathBuf {
-        vdso_tests::workspace().join("vdso-image/images").join(self.name).join("vdso.so")
+        vdso_tests::workspace().join("vdso-image/arch").join(self.name).join("vdso.so")
     }
 
     fn snapshot(&self, what: &str, text: &str) {

@@ -21,7 +21,7 @@ mod from_source {
 
     pub(super) fn build() {
         println!("cargo:rerun-if-changed=functions");
-        println!("cargo:rerun-if-changed=images");
+        println!("cargo:rerun-if-changed=arch");
         let arch = std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
         let Some(encoding) = vvar::page::Encoding::of_architecture(&arch) else {
             return; // there is no image for it
@@ -35,7 +35,7 @@ mod from_source {
     fn build_image(arch: &str, encoding: vvar::page::Encoding) -> Result<(), Error> {
         let crate_dir = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
         let out_dir = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
-        let manifest = Manifest::load(&crate_dir.join(Path::new("images").join(arch).join("vdso.toml")))?;
+        let manifest = Manifest::load(&crate_dir.join(Path::new("arch").join(arch).join("vdso.toml")))?;
         Build::new(manifest)
             .library(CrateSource { name: "vvar", files: vvar::source::FILES })
             .functions(CrateSource { name: "functions", files: super::source::FUNCTIONS })

@@ -50,7 +50,7 @@ impl Facts<'_> {
         self.identity(out)?;
         self.sizes(out)?;
         self.map_plan(out)?;
-        self.symbol_module(out)
+        self.symbols(out)
     }
 
     fn identity(&self, out: &mut String) -> fmt::Result {
@@ -104,8 +104,13 @@ impl Facts<'_> {
         writeln!(out, "];")
     }
 
-    fn symbol_module(&self, out: &mut String) -> fmt::Result {
-        writeln!(out, "\n/// Offsets of the functions from the image's ELF header, in bytes.\npub mod symbol {{")?;
+    fn symbols(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "\n/// Each function's name and offset from the image's ELF header, in bytes.")?;
+        writeln!(out, "pub const SYMBOLS: [(&str, usize); {}] = [", self.symbols.len())?;
+        for (name, _) in &self.symbols {
+            writeln!(out, "    ({name:?}, symbol::{}),", name.to_ascii_uppercase())?;
+        }
+        writeln!(out, "];\n\n/// Offsets of the functions from the image's ELF header, in bytes.\npub mod symbol {{")?;
         for (name, offset) in &self.symbols {
             writeln!(out, "    /// `{name}`.")?;
             writeln!(out, "    pub const {}: usize = {offset:#x};", name.to_ascii_uppercase())?;

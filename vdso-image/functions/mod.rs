@@ -4,8 +4,8 @@
 //! interrupted another of them. So: no vector or floating-point instruction, no stack probe, at most 256 bytes of stack, no
 //! writable data, no call out of the image, no panic. The gate refuses an image that breaks one of these.
 //!
-//! What differs between architectures is in one folder each: which functions there are and what they are called, the
-//! page's address, the system call. The ordered counter read is `vvar`'s.
+//! What differs between architectures is in a folder of [`arch`] each: which functions there are and what they are called,
+//! the page's address, the system call. The ordered counter read is `vvar`'s.
 
 mod clock_getres;
 mod clock_gettime;
@@ -13,14 +13,7 @@ mod gettimeofday;
 mod note;
 pub mod system_call;
 
-#[cfg(target_arch = "aarch64")]
-#[path = "aarch64/mod.rs"]
-pub mod arch;
-#[cfg(target_arch = "riscv64")]
-#[path = "riscv64/mod.rs"]
-pub mod arch;
-#[cfg(target_arch = "x86_64")]
-#[path = "x86_64/mod.rs"]
+#[path = "../arch/functions.rs"]
 pub mod arch;
 
 pub use clock_getres::clock_getres;

@@ -1,7 +1,7 @@
 //! A vDSO for any kernel: ELF images whose functions read the clocks from the [`vvar`] page.
 //!
-//! One module an architecture: [`x86_64`], [`aarch64`], [`riscv64`]. Each is there whatever this crate is compiled for, as an
-//! image is bytes.
+//! One module an architecture, such as [`x86_64`], and [`IMAGES`] as the list of them. Each is there whatever this crate is
+//! compiled for, as an image is bytes.
 //!
 //! ```
 //! use vdso_image::x86_64::{symbol, IMAGE, MAP_PLAN, PAGE_SIZE};
@@ -36,16 +36,17 @@
 //! another layout.
 #![no_std]
 
-pub mod aarch64;
+#[path = "../arch/mod.rs"]
+mod arch;
 pub mod bytes;
 mod image;
 pub mod map;
-pub mod riscv64;
 #[cfg(feature = "source")]
 pub mod source;
 pub mod vsyscall;
-pub mod x86_64;
 
+pub use arch::*;
+pub use image::Image;
 pub use map::{Kind, Mapping, Permission};
 
 /// Compiled here only to be checked with the rest; the image has its own copy, from the same files.

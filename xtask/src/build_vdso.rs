@@ -65,13 +65,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Where `vdso-image` keeps its manifest and image for `arch`.
 pub(crate) fn committed(arch: Arch) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vdso-image/images").join(arch.name())
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vdso-image/arch").join(arch.name())
 }
 
 /// The page that images of an architecture read.
 pub(crate) fn page_abi(arch: Arch) -> Result<PageAbi> {
     let encoding = Encoding::of_architecture(arch.name())
-        .with_context(|| format!("vvar has no encoding of the page's lines for {arch}; add one in vvar/src/page.rs"))?;
+        .with_context(|| format!("vvar has no encoding of the page's lines for {arch}; add one in vvar/src/arch/mod.rs"))?;
     Ok(PageAbi { abi: vvar::page::ABI, layout: encoding.layout() })
 }
 
@@ -110,8 +110,8 @@ fn check(arch: Arch, committed: &Path) -> Result<()> {
         let found = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         if found != built {
             bail!(
-                "vdso-image/images/{arch}/{name} is not what the sources and this compiler make ({}); if that is \
-                 intended: cargo xtask build-vdso --arch {arch} --out vdso-image/images",
+                "vdso-image/arch/{arch}/{name} is not what the sources and this compiler make ({}); if that is \
+                 intended: cargo xtask build-vdso --arch {arch} --out vdso-image/arch",
                 first_difference(&found, built)
             );
         }

@@ -34,6 +34,16 @@ pub const MAP_PLAN: [Mapping; 2] = [
     Mapping { offset: 0, pages: 1, permission: Permission::ReadExecute, kind: Kind::Image },
 ];
 
+/// Each function's name and offset from the image's ELF header, in bytes.
+pub const SYMBOLS: [(&str, usize); 6] = [
+    ("__vdso_clock_gettime", symbol::__VDSO_CLOCK_GETTIME),
+    ("__vdso_gettimeofday", symbol::__VDSO_GETTIMEOFDAY),
+    ("__vdso_clock_getres", symbol::__VDSO_CLOCK_GETRES),
+    ("__vdso_getcpu", symbol::__VDSO_GETCPU),
+    ("__vdso_flush_icache", symbol::__VDSO_FLUSH_ICACHE),
+    ("__vdso_rt_sigreturn", symbol::__VDSO_RT_SIGRETURN),
+];
+
 /// Offsets of the functions from the image's ELF header, in bytes.
 pub mod symbol {
     /// `__vdso_clock_gettime`.

@@ -4,8 +4,8 @@
 mod rt_sigreturn;
 pub mod system_call;
 
-use super::system_call::system_call3;
-use super::{clock_getres, clock_gettime, export, gettimeofday, Timespec, Timeval, Timezone};
+use super::super::system_call::system_call3;
+use super::super::{clock_getres, clock_gettime, export, gettimeofday, Timespec, Timeval, Timezone};
 use core::arch::asm;
 
 /// The ordered counter read.

@@ -6,18 +6,18 @@ pub const SONAME: &str = "linux-vdso.so.1";
 
 /// The image's build id, by which debuggers find its symbols (`vdso.so.dbg`).
 pub const BUILD_ID: [u8; 20] = [
-    0x98, 0xba, 0x6c, 0x72, 0x3d, 0xdf, 0xec, 0x2e, 0x4a, 0xca,
-    0x71, 0x60, 0xd7, 0xb7, 0xbe, 0xb2, 0xe8, 0x32, 0x8a, 0x9c,
+    0xc2, 0x27, 0x9a, 0xee, 0xef, 0xf0, 0x18, 0x65, 0x00, 0x8e,
+    0x2f, 0xb1, 0x67, 0xcb, 0x65, 0x73, 0xfe, 0x21, 0x42, 0x5e,
 ];
 
 /// ABI version of the vvar page that the image reads.
 pub const PAGE_ABI: u32 = 1;
 
 /// Layout hash of the vvar page that the image reads.
-pub const PAGE_LAYOUT: u64 = 0x8b74_c633_9cf7_7e91;
+pub const PAGE_LAYOUT: u64 = 0xe778_8586_0b24_d815;
 
 /// Bytes of the image, before it is padded to whole pages.
-pub const IMAGE_SIZE: usize = 4056;
+pub const IMAGE_SIZE: usize = 4080;
 
 /// Bytes of a page.
 pub const PAGE_SIZE: usize = 4096;
@@ -34,26 +34,22 @@ pub const MAP_PLAN: [Mapping; 2] = [
     Mapping { offset: 0, pages: 1, permission: Permission::ReadExecute, kind: Kind::Image },
 ];
 
+/// Each function's name and offset from the image's ELF header, in bytes.
+pub const SYMBOLS: [(&str, usize); 4] = [
+    ("__kernel_clock_gettime", symbol::__KERNEL_CLOCK_GETTIME),
+    ("__kernel_gettimeofday", symbol::__KERNEL_GETTIMEOFDAY),
+    ("__kernel_clock_getres", symbol::__KERNEL_CLOCK_GETRES),
+    ("__kernel_rt_sigreturn", symbol::__KERNEL_RT_SIGRETURN),
+];
+
 /// Offsets of the functions from the image's ELF header, in bytes.
 pub mod symbol {
-    /// `__vdso_clock_getres`.
-    pub const __VDSO_CLOCK_GETRES: usize = 0x690;
-    /// `clock_getres`.
-    pub const CLOCK_GETRES: usize = 0x690;
-    /// `__vdso_time`.
-    pub const __VDSO_TIME: usize = 0x700;
-    /// `time`.
-    pub const TIME: usize = 0x700;
-    /// `__vdso_getcpu`.
-    pub const __VDSO_GETCPU: usize = 0x740;
-    /// `getcpu`.
-    pub const GETCPU: usize = 0x740;
-    /// `__vdso_clock_gettime`.
-    pub const __VDSO_CLOCK_GETTIME: usize = 0x790;
-    /// `clock_gettime`.
-    pub const CLOCK_GETTIME: usize = 0x790;
-    /// `__vdso_gettimeofday`.
-    pub const __VDSO_GETTIMEOFDAY: usize = 0x8d0;
-    /// `gettimeofday`.
-    pub const GETTIMEOFDAY: usize = 0x8d0;
+    /// `__kernel_clock_gettime`.
+    pub const __KERNEL_CLOCK_GETTIME: usize = 0x6d0;
+    /// `__kernel_gettimeofday`.
+    pub const __KERNEL_GETTIMEOFDAY: usize = 0x7e0;
+    /// `__kernel_clock_getres`.
+    pub const __KERNEL_CLOCK_GETRES: usize = 0x8d0;
+    /// `__kernel_rt_sigreturn`.
+    pub const __KERNEL_RT_SIGRETURN: usize = 0x924;
 }

@@ -4,7 +4,7 @@ mod getcpu;
 pub mod system_call;
 mod time;
 
-use super::{clock_getres, clock_gettime, export, gettimeofday, Timespec, Timeval, Timezone};
+use super::super::{clock_getres, clock_gettime, export, gettimeofday, Timespec, Timeval, Timezone};
 use core::arch::asm;
 use vvar::RawPage;
 

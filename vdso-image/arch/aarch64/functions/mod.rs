@@ -4,7 +4,7 @@ mod landing_pad;
 mod rt_sigreturn;
 pub mod system_call;
 
-use super::{clock_getres, clock_gettime, gettimeofday, Timespec, Timeval, Timezone};
+use super::super::{clock_getres, clock_gettime, gettimeofday, Timespec, Timeval, Timezone};
 use core::arch::asm;
 use landing_pad::export;
 
