@@ -3,7 +3,6 @@
 //! | item | what |
 //! |---|---|
 //! | the exports | by the names that its clients look up; see [`export!`](super::export) |
-//! | `MachineCounter` | the ordered counter read, which is [`vvar::arch`]'s |
 //! | `page_address()` | the page's address, relative to the instruction pointer |
 //! | `system_call` | the system call itself, for three arguments, and the numbers of those that are made |
 

@@ -2,7 +2,8 @@
 
 use super::arch::system_call::CLOCK_GETTIME;
 use super::system_call::system_call2;
-use super::{arch, line_of, page, slow_time, Timespec};
+use super::{line_of, page, slow_time, Timespec};
+use vvar::arch::MachineCounter;
 
 /// Writes the clock's time to `time`; 0, or a negated error number.
 ///
@@ -14,7 +15,7 @@ use super::{arch, line_of, page, slow_time, Timespec};
 #[inline(always)]
 pub unsafe fn clock_gettime(clock: i32, time: *mut Timespec) -> i32 {
     if let Some(index) = line_of(clock) {
-        if let Some(now) = vvar::reader::read_fast(&page(), &arch::MachineCounter, index) {
+        if let Some(now) = vvar::reader::read_fast(&page(), &MachineCounter, index) {
             // SAFETY: the caller's promise.
             unsafe { Timespec::store(time, now) };
             return 0;

@@ -2,7 +2,8 @@
 
 use super::arch::system_call::GETTIMEOFDAY;
 use super::system_call::system_call2;
-use super::{arch, page, slow_time};
+use super::{page, slow_time};
+use vvar::arch::MachineCounter;
 use vvar::memory::Barrier;
 use vvar::page::offset;
 use vvar::{Clock, PageRead};
@@ -30,7 +31,7 @@ pub struct Timezone {
 #[inline(always)]
 pub unsafe fn gettimeofday(time: *mut Timeval, zone: *mut Timezone) -> i32 {
     if !time.is_null() {
-        match vvar::reader::read_hot(&page(), &arch::MachineCounter, Clock::Realtime.id()) {
+        match vvar::reader::read_hot(&page(), &MachineCounter, Clock::Realtime.id()) {
             // SAFETY: not null, and the caller's promise.
             Some(now) => unsafe { store(time, now) },
             // SAFETY: the caller's promise.

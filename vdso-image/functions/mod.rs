@@ -20,6 +20,7 @@ pub use clock_getres::clock_getres;
 pub use clock_gettime::clock_gettime;
 pub use gettimeofday::{gettimeofday, Timeval, Timezone};
 
+use vvar::arch::MachineCounter;
 use vvar::RawPage;
 
 /// Exports generic functions by the names that an architecture's clients look up.
@@ -77,7 +78,7 @@ struct Reading {
 #[cold]
 #[inline(never)]
 extern "C" fn read_slow(index: usize) -> Reading {
-    match vvar::reader::read_slow(&page(), &arch::MachineCounter, index) {
+    match vvar::reader::read_slow(&page(), &MachineCounter, index) {
         Some(time) => Reading { sec: time.sec, nsec: time.nsec as i32 },
         None => Reading { sec: 0, nsec: -1 },
     }

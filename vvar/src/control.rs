@@ -14,61 +14,12 @@
 //! ([`Control::wide_hot`]). "Disabled", "never written", "another layout" and "another counter" all fail that one comparison,
 //! at no cost of their own.
 
+use crate::arch::CounterKind;
 use crate::page::Encoding;
 
 /// The shift that the hot path of split lines has compiled in. It is also the largest: 32 bits of a count times 2^-32 ns stay
 /// below 1 ns.
 pub const HOT_SHIFT: u32 = 32;
-
-/// Where a clock's count comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum CounterKind {
-    /// None: the line is off, and so is every clock that needs a counter.
-    Off = 0,
-    /// No counter: a coarse clock, as of the last publish.
-    Coarse = 1,
-    /// x86: the TSC by RDTSCP, which waits until earlier loads are done (Intel SDM volume 2B, RDTSCP).
-    Rdtscp = 2,
-    /// x86: the TSC by LFENCE; RDTSC. On AMD only where LFENCE is dispatch-serialising (APM volume 2, 3.2.2; MSR
-    /// C001_1029 bit 1 or CPUID 8000_0021 EAX bit 2): the kernel sets it and reads it back first.
-    LfenceRdtsc = 3,
-    /// Arm: CNTVCT_EL0 of the generic timer, behind an ISB. Its 56 to 64 bits roll over after 40 years at the earliest (Arm
-    /// ARM D12.1.2), so a kernel may call it 64 bits wide.
-    Cntvct = 4,
-    /// Arm: CNTVCTSS_EL0, which needs no ISB. The CPUs have it (FEAT_ECV) if ID_AA64MMFR0_EL1.ECV is not 0.
-    Cntvctss = 5,
-    /// Arm: CNTVCT_EL0, read twice, on a machine some of whose CPUs are Cortex-A73 (erratum 858921: a read while the low half
-    /// wraps can be wrong). Other errata of the counter (Allwinner A64, QorIQ A-008585, HiSilicon 161010101) need more than
-    /// user programs should do for the time: there the counter is [`CounterKind::Off`].
-    CntvctErratum858921 = 6,
-    /// RISC-V: the CSR `time`, 64 bits (Zicntr).
-    RiscvTime = 7,
-}
-
-impl CounterKind {
-    /// `None` also for the counter of a machine whose lines have the other encoding.
-    #[inline(always)]
-    const fn from_bits(bits: u32, encoding: Encoding) -> Option<CounterKind> {
-        match (bits, encoding) {
-            (0, _) => Some(CounterKind::Off),
-            (1, _) => Some(CounterKind::Coarse),
-            (2, Encoding::Split) => Some(CounterKind::Rdtscp),
-            (3, Encoding::Split) => Some(CounterKind::LfenceRdtsc),
-            (4, Encoding::Wide) => Some(CounterKind::Cntvct),
-            (5, Encoding::Wide) => Some(CounterKind::Cntvctss),
-            (6, Encoding::Wide) => Some(CounterKind::CntvctErratum858921),
-            (7, Encoding::Wide) => Some(CounterKind::RiscvTime),
-            _ => None,
-        }
-    }
-
-    /// Whether this kind names a counter that user programs can read.
-    #[must_use]
-    pub const fn is_counter(self) -> bool {
-        !matches!(self, CounterKind::Off | CounterKind::Coarse)
-    }
-}
 
 /// A decoded control word of this layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Reading a counter, in order.
 
-use crate::control::CounterKind;
+use crate::arch::CounterKind;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A machine's counters, as the reader needs them.

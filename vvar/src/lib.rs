@@ -63,8 +63,8 @@ pub mod source;
 pub mod timekeeper;
 pub mod writer;
 
+pub use arch::CounterKind;
 pub use clock::{Clock, ClockSet, Timespec};
-pub use control::CounterKind;
 pub use counter::Counter;
 pub use error::Error;
 pub use memory::{PageRead, PageWrite, RawPage};

@@ -24,7 +24,7 @@
 //! **Two encodings of a line.** An architecture has one of them ([`Encoding::NATIVE`]). They differ in how a slot says where
 //! and how a fine clock counts; all else, the protocol included, is one.
 //!
-//! | offset | size | [`split`] (x86_64) | [`wide`] (aarch64, riscv64) |
+//! | offset | size | [`split`] | [`wide`] |
 //! |---|---|---|---|
 //! | `0x00` | 4 | `seq` | `seq` |
 //! | `0x04` | 4 | `ctl` | `ctl` |
@@ -98,9 +98,12 @@ macro_rules! shared_layout {
     };
 }
 
-/// A line as x86_64 has it, where the counter comes in two halves.
+/// A line where the counter comes in two halves, as by RDTSC.
 pub mod split {
     use super::*;
+
+    /// Which of the encodings this is.
+    pub const ENCODING: Encoding = Encoding::Split;
 
     shared_layout! {
         /// One clock: two slots in one cache line, so that a read touches one line and a writer in mid-update leaves the slot
@@ -129,9 +132,12 @@ pub mod split {
     }
 }
 
-/// A line as aarch64 and riscv64 have it, where the counter comes in one register.
+/// A line where the counter comes in one register.
 pub mod wide {
     use super::*;
+
+    /// Which of the encodings this is.
+    pub const ENCODING: Encoding = Encoding::Wide;
 
     shared_layout! {
         /// One clock: two slots in one cache line, as in [`split::Line`].
@@ -173,11 +179,7 @@ pub mod line_offset {
 }
 
 /// A line of this architecture.
-#[cfg(target_arch = "x86_64")]
-pub type Line = split::Line;
-/// A line of this architecture.
-#[cfg(not(target_arch = "x86_64"))]
-pub type Line = wide::Line;
+pub type Line = crate::arch::lines::Line;
 
 shared_layout! {
     /// The page.
@@ -231,17 +233,13 @@ pub enum Encoding {
 
 impl Encoding {
     /// The encoding of the architecture that this crate is compiled for.
-    pub const NATIVE: Encoding = if cfg!(target_arch = "x86_64") { Encoding::Split } else { Encoding::Wide };
+    pub const NATIVE: Encoding = crate::arch::lines::ENCODING;
 
     /// The encoding of an architecture, named as in a target triple, for tools that run on another one. `None` for an
     /// architecture that there is no image for.
     #[must_use]
     pub fn of_architecture(name: &str) -> Option<Encoding> {
-        match name {
-            "x86_64" => Some(Encoding::Split),
-            "aarch64" | "riscv64" | "riscv64gc" => Some(Encoding::Wide),
-            _ => None,
-        }
+        crate::arch::ENCODINGS.iter().find(|known| known.0 == name).map(|known| known.1)
     }
 
     /// Identifies the layout: it differs between any two layouts that differ in a name, an offset or a size, and between the

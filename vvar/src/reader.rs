@@ -53,8 +53,9 @@
 //! counted late. The change of rate is at most twice [`MAX_SLEW_PPB`](crate::rate::MAX_SLEW_PPB), 0.1 %. So a step back is
 //! 2 ns at worst, and none while the rate stays. A skew that the kernel admits between the CPUs' counters adds to it.
 
+use crate::arch::CounterKind;
 use crate::clock::{Clock, Timespec};
-use crate::control::{Control, CounterKind};
+use crate::control::Control;
 use crate::counter::{Counter, Reading};
 use crate::error::Error;
 use crate::memory::{Barrier, PageRead};

@@ -1,13 +1,21 @@
 //! This crate's own source, for building a vDSO image: the image is compiled from the reader that the kernel links.
 
+use crate::arch::source::FILES as ARCH;
+
 /// Path below `src/` and text of every file, the crate root first.
-pub const FILES: &[(&str, &str)] = &[
+pub const FILES: &[(&str, &str)] = &{
+    let mut all = [("", ""); GENERIC.len() + ARCH.len()];
+    let mut i = 0;
+    while i < all.len() {
+        all[i] = if i < GENERIC.len() { GENERIC[i] } else { ARCH[i - GENERIC.len()] };
+        i += 1;
+    }
+    all
+};
+
+/// What all architectures share.
+const GENERIC: &[(&str, &str)] = &[
     ("lib.rs", include_str!("lib.rs")),
-    ("arch/mod.rs", include_str!("arch/mod.rs")),
-    ("arch/aarch64.rs", include_str!("arch/aarch64.rs")),
-    ("arch/erratum_858921.rs", include_str!("arch/erratum_858921.rs")),
-    ("arch/riscv64.rs", include_str!("arch/riscv64.rs")),
-    ("arch/x86_64.rs", include_str!("arch/x86_64.rs")),
     ("clock.rs", include_str!("clock.rs")),
     ("control.rs", include_str!("control.rs")),
     ("counter.rs", include_str!("counter.rs")),

@@ -10,8 +10,9 @@
 //! of rate has to wait for that: the page goes on at the old rate until then, and a clock that was reckoned at the new one
 //! meanwhile would step.
 
+use crate::arch::CounterKind;
 use crate::clock::{each_clock, Clock, ClockSet, Timespec};
-use crate::control::{Control, CounterKind};
+use crate::control::Control;
 use crate::error::Error;
 use crate::exact::{check_time, Divisor, Instant, Shift};
 use crate::memory::PageWrite;
@@ -52,7 +53,7 @@ pub struct Source {
 impl Source {
     const fn max_skew(&self) -> u64 {
         match self.synchronisation {
-            Synchronisation::Architectural => matches!(self.kind, CounterKind::RiscvTime | CounterKind::Off) as u64,
+            Synchronisation::Architectural => self.kind.architectural_skew(),
             Synchronisation::Checked { max_skew } => max_skew,
         }
     }

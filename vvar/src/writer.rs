@@ -30,8 +30,9 @@
 //! word. A publish under way looks at the mark after each word that it switches on. Enabling does not take that mark from it:
 //! only a publish that begins afterwards switches the clock on.
 
+use crate::arch::CounterKind;
 use crate::clock::{each_clock, Clock, ClockSet, NSEC_PER_SEC};
-use crate::control::{Control, CounterKind};
+use crate::control::Control;
 use crate::error::Error;
 use crate::memory::{Barrier, PageWrite};
 use crate::page::{self, line, line_offset, offset, CpuNumber};

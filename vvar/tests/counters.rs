@@ -1,22 +1,10 @@
 //! The counters of the machine that the tests run on.
 
+mod arch;
+
+use arch::{EVERYWHERE, KINDS};
+use vvar::arch::MachineCounter as Machine;
 use vvar::{Counter, CounterKind};
-
-#[cfg(target_arch = "aarch64")]
-use vvar::arch::GenericTimer as Machine;
-#[cfg(target_arch = "riscv64")]
-use vvar::arch::Time as Machine;
-#[cfg(target_arch = "x86_64")]
-use vvar::arch::Tsc as Machine;
-
-/// The kinds that every machine of this architecture has. (For RDTSCP see `threads.rs`; FEAT_ECV is of Armv8.6.)
-const EVERYWHERE: &[CounterKind] = if cfg!(target_arch = "aarch64") {
-    &[CounterKind::Cntvct, CounterKind::CntvctErratum858921]
-} else if cfg!(target_arch = "riscv64") {
-    &[CounterKind::RiscvTime]
-} else {
-    &[CounterKind::LfenceRdtsc]
-};
 
 const ALL: [CounterKind; 8] = [
     CounterKind::Off,
@@ -37,13 +25,7 @@ fn kinds_keep_their_numbers() {
 
 #[test]
 fn kinds_of_other_architectures_are_not_read() {
-    let own = |kind| match kind {
-        CounterKind::Rdtscp | CounterKind::LfenceRdtsc => cfg!(target_arch = "x86_64"),
-        CounterKind::Cntvct | CounterKind::Cntvctss | CounterKind::CntvctErratum858921 => cfg!(target_arch = "aarch64"),
-        CounterKind::RiscvTime => cfg!(target_arch = "riscv64"),
-        CounterKind::Off | CounterKind::Coarse => false,
-    };
-    for kind in ALL.into_iter().filter(|&kind| !own(kind)) {
+    for kind in ALL.into_iter().filter(|kind| !KINDS.contains(kind)) {
         assert_eq!(Machine.read(kind), None, "{kind:?}");
         assert_eq!(Machine.read_between(kind), None, "{kind:?}");
     }

@@ -1,18 +1,45 @@
-//! What differs between architectures: reading the counter, in order.
+//! What differs between architectures: reading the counter, in order, and which lines the page has.
+//!
+//! A folder or file for each: a type that implements [`Counter`](crate::Counter), with the manual's section beside each
+//! barrier. To add one, write it, and its lines here and in `source.rs`; ways of reading its counter that are new get
+//! their numbers in `kind.rs`. `MachineCounter` is the counter of the architecture that is compiled for.
+
+mod kind;
+#[cfg(feature = "source")]
+pub(crate) mod source;
+
+pub use kind::CounterKind;
+
+use crate::page::Encoding;
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 #[cfg(target_arch = "aarch64")]
-pub use aarch64::GenericTimer;
-#[cfg(any(target_arch = "aarch64", test))]
+pub use aarch64::{GenericTimer, GenericTimer as MachineCounter};
+#[cfg(all(test, not(target_arch = "aarch64")))]
+#[path = "aarch64/erratum_858921.rs"]
 mod erratum_858921;
 
 #[cfg(target_arch = "riscv64")]
 mod riscv64;
 #[cfg(target_arch = "riscv64")]
-pub use riscv64::Time;
+pub use riscv64::{Time, Time as MachineCounter};
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::Tsc;
+pub use x86_64::{Tsc, Tsc as MachineCounter};
+
+// The lines of its page: wide, unless the counter comes in halves.
+#[cfg(target_arch = "x86_64")]
+pub(crate) use crate::page::split as lines;
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use crate::page::wide as lines;
+
+/// The lines of every architecture's page, by the name in a target triple.
+pub(crate) const ENCODINGS: &[(&str, Encoding)] = &[
+    ("aarch64", Encoding::Wide),
+    ("riscv64", Encoding::Wide),
+    ("riscv64gc", Encoding::Wide),
+    ("x86_64", Encoding::Split),
+];

@@ -1,6 +1,6 @@
 //! RISC-V: the CSR `time`.
 
-use crate::control::CounterKind;
+use super::CounterKind;
 use crate::counter::Counter;
 use core::arch::asm;
 

@@ -1,6 +1,6 @@
 //! x86-64: the time-stamp counter.
 
-use crate::control::CounterKind;
+use super::CounterKind;
 use crate::counter::Counter;
 use core::arch::asm;
 

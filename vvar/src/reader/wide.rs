@@ -1,8 +1,9 @@
 //! The fast path of [wide](crate::page::wide) lines.
 
 use super::coarse_slot;
+use crate::arch::CounterKind;
 use crate::clock::{Timespec, NSEC_PER_SEC};
-use crate::control::{Control, CounterKind};
+use crate::control::Control;
 use crate::counter::Counter;
 use crate::memory::{Barrier, PageRead};
 use crate::page::{line, wide::offset};

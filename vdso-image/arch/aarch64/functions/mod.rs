@@ -8,9 +8,6 @@ use super::super::{clock_getres, clock_gettime, gettimeofday, Timespec, Timeval,
 use core::arch::asm;
 use landing_pad::export;
 
-/// The ordered counter read.
-pub use vvar::arch::GenericTimer as MachineCounter;
-
 export! {
     __kernel_clock_gettime(clock: i32, time: *mut Timespec) -> i32 = clock_gettime;
     __kernel_gettimeofday(time: *mut Timeval, zone: *mut Timezone) -> i32 = gettimeofday;

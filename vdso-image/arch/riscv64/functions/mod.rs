@@ -8,9 +8,6 @@ use super::super::system_call::system_call3;
 use super::super::{clock_getres, clock_gettime, export, gettimeofday, Timespec, Timeval, Timezone};
 use core::arch::asm;
 
-/// The ordered counter read.
-pub use vvar::arch::Time as MachineCounter;
-
 export! {
     __vdso_clock_gettime(clock: i32, time: *mut Timespec) -> i32 = clock_gettime;
     __vdso_gettimeofday(time: *mut Timeval, zone: *mut Timezone) -> i32 = gettimeofday;

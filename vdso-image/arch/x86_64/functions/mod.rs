@@ -8,9 +8,6 @@ use super::super::{clock_getres, clock_gettime, export, gettimeofday, Timespec, 
 use core::arch::asm;
 use vvar::RawPage;
 
-/// The ordered counter read.
-pub use vvar::arch::Tsc as MachineCounter;
-
 export! {
     __vdso_clock_gettime(clock: i32, time: *mut Timespec) -> i32 = clock_gettime;
     __vdso_gettimeofday(time: *mut Timeval, zone: *mut Timezone) -> i32 = gettimeofday;

@@ -9,10 +9,12 @@
 //! - Everyone else, as the kernel when it publishes, has no such branch. Here a DSB, which ends when the loads before it have
 //!   ended, and behind it an ISB, so that nothing later begins before that (chapter B2, "Data Synchronization Barrier").
 
-use super::erratum_858921::either_side_of_a_wrap;
-use crate::control::CounterKind;
+mod erratum_858921;
+
+use super::CounterKind;
 use crate::counter::{Counter, Reading};
 use core::arch::asm;
+use erratum_858921::either_side_of_a_wrap;
 
 /// The virtual counter: CNTVCT_EL0, or CNTVCTSS_EL0 where the page names that.
 ///
