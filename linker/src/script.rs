@@ -39,6 +39,7 @@ pub fn linker_script(manifest: &Manifest) -> String {
         .replace("@PROPERTY_SEGMENTS@\n", properties(manifest, PROPERTY_SEGMENTS))
         .replace("@PROPERTIES@\n", properties(manifest, PROPERTIES))
         .replace("@NO_PROPERTIES@\n", if marked(manifest) { "" } else { NO_PROPERTIES })
+        .replace("@DISCARDED@\n", manifest.image.arch.architecture().discarded)
         .replace("@VVAR_PAGE@", &address(manifest.vvar_offset()))
         .replace("@EXPORTS@", &exports_text(manifest))
         .replace("@DEBUG@", &debug_sections())

@@ -1,4 +1,7 @@
 //! Images built from small sources: what comes out, and what each mistake of a function's author is answered with.
+//!
+//! They are for the machine that the tests run on: its own C compiler will do, and what is particular to an architecture
+//! is tested with the gate.
 
 use object::{Object, ObjectSection, ObjectSymbol};
 use std::path::{Path, PathBuf};

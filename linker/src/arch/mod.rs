@@ -1,16 +1,31 @@
 //! The architectures that images exist for: all that differs between them.
 //!
-//! Each has a module, whose `ARCHITECTURE` says how its images are compiled, linked and recognised, and how the gate
-//! reads their instructions. To add one, write the module and its line in `architectures!` below; nothing else in this
-//! crate names an architecture.
+//! Each has a folder, whose `ARCHITECTURE` says how its images are compiled, linked and recognised, and how the gate
+//! reads their instructions. To add one, write the folder and its two lines here; nothing else in this crate names an
+//! architecture.
+//!
+//! | in the folder | what |
+//! |---|---|
+//! | `mod.rs` | its [`Architecture`] |
+//! | `decode.rs` | judges each instruction by itself |
+//! | `order.rs` | the order of counter reads |
+//! | `tests.rs` | the decoder against the GNU disassembler |
+//!
+//! They share:
 //!
 //! | module | what |
 //! |---|---|
 //! | [`instruction`] | what a decoder makes of an instruction |
 //! | [`paths`] | the ways through the code, for rules on the order of counter reads |
 
+mod aarch64;
+mod riscv64;
+mod x86_64;
+
 mod instruction;
 mod paths;
+#[cfg(test)]
+mod shipped;
 
 pub(crate) use instruction::{
     Fault, Flow, Instruction, Instructions, Order, OrderKind, Registers, Slot, StackEffect, Surroundings,
@@ -21,15 +36,14 @@ use object::elf;
 use serde::Deserialize;
 use std::fmt;
 
-/// Declares the architectures: documentation, variant, module, name.
+/// Declares the architectures: variant, module, documentation. The module's name is the architecture's.
 macro_rules! architectures {
-    ($( $(#[doc = $doc:literal])+ $variant:ident = $module:ident, $name:literal; )*) => {
-        $( mod $module; )*
-
+    ($( $variant:ident = $module:ident, $doc:literal; )*) => {
         /// The architectures that images exist for.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+        #[serde(rename_all = "lowercase")]
         pub enum Arch {
-            $( $(#[doc = $doc])+ #[serde(rename = $name)] $variant, )*
+            $( #[doc = $doc] $variant, )*
         }
 
         impl Arch {
@@ -38,7 +52,7 @@ macro_rules! architectures {
 
             /// Its name, as in the manifest and in the folder names of built images.
             pub fn name(self) -> &'static str {
-                match self { $( Arch::$variant => $name, )* }
+                match self { $( Arch::$variant => stringify!($module), )* }
             }
 
             /// What is particular to it.
@@ -50,12 +64,9 @@ macro_rules! architectures {
 }
 
 architectures! {
-    /// x86-64, System V ABI.
-    X86_64 = x86_64, "x86_64";
-    /// RV64GC, little-endian, double-precision floating-point calling convention (LP64D).
-    Riscv64 = riscv64, "riscv64";
-    /// AArch64, little-endian, LP64 procedure call standard (AAPCS64).
-    Aarch64 = aarch64, "aarch64";
+    X86_64 = x86_64, "x86-64, System V ABI.";
+    Riscv64 = riscv64, "RV64GC, little-endian, double-precision floating-point calling convention (LP64D).";
+    Aarch64 = aarch64, "AArch64, little-endian, LP64 procedure call standard (AAPCS64).";
 }
 
 impl Arch {
@@ -100,6 +111,8 @@ pub(crate) struct Architecture {
     pub(crate) c_flags: &'static [&'static str],
     /// How its images are linked, besides what holds for all.
     pub(crate) linker_flags: &'static [&'static str],
+    /// Sections of its objects that the image leaves out, besides what holds for all: lines of the linker script.
+    pub(crate) discarded: &'static str,
     /// The property that says that indirect branches lead to landing pads only, where the processor can check that.
     pub(crate) landing_pads: Option<LandingPads>,
     /// The functions that signal handlers return to.
@@ -124,6 +137,8 @@ pub(crate) struct LandingPads {
     pub(crate) name: &'static str,
     /// What a function is to start with.
     pub(crate) instruction: &'static str,
+    /// The option by which C compilers start each function with it.
+    pub(crate) c_flag: &'static str,
 }
 
 /// A function that a signal handler returns to. The kernel has left a frame on the stack, which unwinders recognise by

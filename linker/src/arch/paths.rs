@@ -67,17 +67,6 @@ impl<'a> Paths<'a> {
             }
         }
     }
-
-    /// Goes on behind `from` along all ways. `visit` sees each instruction once, and says whether to go on behind it.
-    pub(crate) fn walk_on(&self, from: &Instruction, mut visit: impl FnMut(&'a Instruction) -> bool) {
-        let mut seen = HashSet::new();
-        let mut work: Vec<&Instruction> = self.behind(from).collect();
-        while let Some(instruction) = work.pop() {
-            if seen.insert(instruction.address) && visit(instruction) {
-                work.extend(self.behind(instruction));
-            }
-        }
-    }
 }
 
 fn successors(instruction: &Instruction) -> impl Iterator<Item = u64> {

@@ -1,9 +1,9 @@
 //! Rules on the instructions that are alike on every architecture.
 //!
 //! A decoder for each architecture ([`crate::arch`]) turns the bytes of the executable sections into
-//! [`Instruction`](crate::arch::Instruction)s: where control goes on, what happens to the stack, and which rules the instruction breaks on its
-//! own. This file holds them against the unwind information and against each other; [`super::stack`] follows the
-//! control flow.
+//! [`Instruction`](crate::arch::Instruction)s: where control goes on, what happens to the stack, and which rules the
+//! instruction breaks on its own. This file holds them against the unwind information and against each other;
+//! [`super::stack`] follows the control flow.
 
 use super::{stack, Gate, Rule};
 use crate::arch::{Fault, Flow, Instructions, Paths, Surroundings};
@@ -162,8 +162,8 @@ fn landing_pads(gate: &mut Gate<'_>, code: &Code<'_>) {
         if !entry.landing_pad {
             let what = format!("clients call it by a pointer, and it starts without a landing pad of {}", pads.name);
             let remedy = format!(
-                "write the entry in assembly and start it with `{}`; compile C with `-mbranch-protection=bti`",
-                pads.instruction
+                "write the entry in assembly and start it with `{}`; compile C with `{}`",
+                pads.instruction, pads.c_flag
             );
             gate.refuse(Rule::LandingPad, code.place(entry.address), what, remedy);
         }

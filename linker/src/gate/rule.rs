@@ -142,8 +142,8 @@ rules! {
     ExportAddress = "export-address",
     /// An alias has the address of its export.
     ExportAlias = "export-alias",
-    /// Each export starts with a landing pad, where the image's note says so (aarch64: BTI): clients call it by a
-    /// pointer, and the call faults at any other instruction. What a signal handler returns to needs none.
+    /// Each export starts with a landing pad, where the image's note says that it has them: clients call it by a pointer,
+    /// and the call faults at any other instruction. What a signal handler returns to needs none.
     LandingPad = "landing-pad",
     /// What signal handlers return to is byte for byte what libgcc, LLVM's libunwind and gdb look for, and is described
     /// as a signal frame, together with the byte before it: an unwinder looks that one up, since a return address is
@@ -157,9 +157,9 @@ rules! {
     EhFrameHdr = "eh-frame-hdr",
     /// Every instruction but padding between functions has unwind information: hand-written assembly needs its own.
     UnwindCoverage = "unwind-coverage",
-    /// The canonical frame address is the stack pointer plus a number (on aarch64, whose compilers set it up, also the
-    /// frame pointer), the return address lies at its place: the gate proves no other rule, and profilers in the kernel
-    /// evaluate no other.
+    /// The canonical frame address is the stack pointer plus a number (on architectures whose compilers always set one
+    /// up, also the frame pointer), the return address lies at its place: the gate proves no other rule, and profilers in
+    /// the kernel evaluate no other.
     CfaRule = "cfa-rule",
     /// The unwind information says at each instruction what the instructions before it did to the stack.
     CfaMismatch = "cfa-mismatch",
@@ -173,8 +173,8 @@ rules! {
     StackDepth = "stack-depth",
     /// The stack pointer only moves by amounts that the gate can add up, alike on every path.
     StackPointer = "stack-pointer",
-    /// Nothing below the stack pointer is used but the red zone that the calling convention gives a function: 128 bytes
-    /// on x86-64, none on riscv64 and aarch64. A signal handler overwrites it.
+    /// Nothing below the stack pointer is used but the red zone, where the calling convention gives a function one: a
+    /// signal handler overwrites all else.
     RedZone = "red-zone",
     /// No function calls itself, directly or through others: its stack would have no bound.
     Recursion = "recursion",
@@ -188,21 +188,20 @@ rules! {
     /// No indirect branch or call: its table would need relocations, its target cannot be checked, and it is a Spectre
     /// target.
     IndirectBranch = "indirect-branch",
-    /// No vector and no floating-point instruction in any function: kernels with a lazy FPU trap on the first one, kernels without
-    /// FPU support do not save the registers.
+    /// No vector and no floating-point instruction in any function: kernels with a lazy FPU trap on the first one,
+    /// kernels without FPU support do not save the registers.
     VectorInstruction = "vector-instruction",
-    /// Only instructions that every CPU of the architecture has, besides RDTSCP, RDPID and CNTVCTSS_EL0, which the page
-    /// selects: nobody patches the image at boot.
+    /// Only instructions that every CPU of the architecture has, besides those that the page selects, such as RDTSCP:
+    /// nobody patches the image at boot.
     CpuFeature = "cpu-feature",
     /// No privileged instruction and none whose answer is the kernel's or the hypervisor's: LSL in getcpu answers CPU
     /// 123 on a kernel without Linux's descriptor, CPUID traps.
     SystemInstruction = "system-instruction",
-    /// No access through FS or GS, none to TPIDR_EL0, none to `tp`: they belong to the libc, and are not set in every thread (nanos pull request 1371).
+    /// No access through the thread pointer or a segment register: they belong to the libc, and are not set in every
+    /// thread (nanos pull request 1371).
     SegmentAccess = "segment-access",
-    /// Counter reads are in order with the loads around them, as the architecture's manual asks; a counter that was not
-    /// ran backwards by 1.7 us between two CPUs. x86-64: RDTSC directly behind LFENCE, and no branch leads between them
-    /// (RDTSCP waits by itself). aarch64: a branch that depends on the load before, ISB, the counter, loads that depend
-    /// on it. riscv64: `fence r, i` before `rdtime`, `fence i, r` behind it.
+    /// Counter reads are in order with the loads around them, by the barriers and dependences that the architecture's
+    /// manual asks for: a counter that was not ran backwards by 1.7 us between two CPUs.
     UnorderedCounter = "unordered-counter",
     /// No absolute address in an operand: the image is mapped at a random address, and nobody relocates it.
     AbsoluteAddress = "absolute-address",

@@ -47,7 +47,7 @@ pub enum NoteContent {
 /// A property of a program, as the gABI's Linux extensions define them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Property {
-    /// Its type, such as 0xc0000000 on Arm (GNU_PROPERTY_AARCH64_FEATURE_1_AND).
+    /// Its type; from 0xc0000000 to 0xdfffffff (GNU_PROPERTY_LOPROC to HIPROC) it is the architecture's own.
     pub kind: u32,
     /// Its value, if it has 4 bytes as all that are sets of bits do.
     pub value: Option<u32>,

@@ -1,12 +1,9 @@
 //! The broken images: each is a good one with a single flaw.
 //!
-//! Here are the flaws that are alike on every architecture: those of the file. Those of the instructions are in a file
-//! for each architecture.
+//! Here are the flaws that are alike on every architecture: those of the file. Those of the instructions are in the
+//! architecture's folder.
 
-mod aarch64;
-mod riscv64;
-mod x86_64;
-
+use crate::arch;
 use crate::fixture::{architectures, good, manifest, Fixture, PAGE};
 use crate::patch::{self, write};
 use object::elf;
@@ -28,13 +25,13 @@ pub(crate) struct Case {
 }
 
 /// The broken images of an architecture.
-struct Corpus {
+pub(crate) struct Corpus {
     arch: Arch,
     cases: Vec<Case>,
 }
 
 impl Corpus {
-    fn add(
+    pub(crate) fn add(
         &mut self,
         name: impl Into<String>,
         rules: &'static [Rule],
@@ -47,18 +44,30 @@ impl Corpus {
     }
 
     /// The good image after a change of single bytes.
-    fn patched(&mut self, name: &str, rules: &'static [Rule], place: &'static str, change: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn patched(
+        &mut self,
+        name: &str,
+        rules: &'static [Rule],
+        place: &'static str,
+        change: impl FnOnce(&mut Vec<u8>),
+    ) {
         let mut image = good(self.arch);
         change(&mut image);
         self.add(name, rules, place, image);
     }
 
     /// The good image with other instructions at the start of `__vdso_time`.
-    fn body(&mut self, name: impl Into<String>, rules: &'static [Rule], place: &'static str, assembly: &str) {
+    pub(crate) fn body(
+        &mut self,
+        name: impl Into<String>,
+        rules: &'static [Rule],
+        place: &'static str,
+        assembly: &str,
+    ) {
         self.add(name, rules, place, Fixture::good(self.arch).body(assembly).build());
     }
 
-    fn built(&mut self, name: &str, rules: &'static [Rule], place: &'static str, fixture: Fixture) {
+    pub(crate) fn built(&mut self, name: &str, rules: &'static [Rule], place: &'static str, fixture: Fixture) {
         self.add(name, rules, place, fixture.build());
     }
 }
@@ -79,11 +88,7 @@ fn make(arch: Arch) -> Corpus {
     tables(&mut corpus);
     exports(&mut corpus);
     unwind(&mut corpus);
-    match arch {
-        Arch::X86_64 => x86_64::add(&mut corpus),
-        Arch::Riscv64 => riscv64::add(&mut corpus),
-        Arch::Aarch64 => aarch64::add(&mut corpus),
-    }
+    (arch::of(arch).broken)(&mut corpus);
     corpus
 }
 

@@ -1,6 +1,7 @@
 //! Makes images from assembly, with the toolchain's own compiler and linker, without `vdso_linker::build`: the gate
 //! must refuse what another build made, too.
 
+use crate::arch::{self, Architecture};
 use object::elf;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,45 +30,6 @@ name = "__vdso_time"
 alias = "time"
 version = "LINUX_2.6"
 "#;
-
-/// What a good image differs in from another architecture's.
-struct Kind {
-    /// Two exports, a local function that both call, and the trampoline. `// BODY` and `// BEHIND` are places for more.
-    assembly: &'static str,
-    /// What signal handlers return to.
-    trampoline: Option<&'static str>,
-    /// More segments, sections and options for the linker.
-    segments: &'static str,
-    sections: &'static str,
-    options: &'static [&'static str],
-}
-
-fn kind(arch: Arch) -> Kind {
-    match arch {
-        Arch::X86_64 => Kind {
-            assembly: include_str!("fixture/x86_64.s"),
-            trampoline: None,
-            segments: "",
-            sections: "",
-            options: &[],
-        },
-        Arch::Riscv64 => Kind {
-            assembly: include_str!("fixture/riscv64.s"),
-            trampoline: Some("__vdso_rt_sigreturn"),
-            segments: "",
-            sections: "/DISCARD/ : { *(.riscv.attributes) }",
-            options: &[],
-        },
-        Arch::Aarch64 => Kind {
-            assembly: include_str!("fixture/aarch64.s"),
-            trampoline: Some("__kernel_rt_sigreturn"),
-            // PT_GNU_PROPERTY has no name in lld's scripts.
-            segments: "property 0x6474e553 FLAGS(4); property_note PT_NOTE FLAGS(4);",
-            sections: ".note.gnu.property : { *(.note.gnu.property) } :text :property :property_note",
-            options: &["-zforce-bti"],
-        },
-    }
-}
 
 /// The page that the good image's note names.
 pub(crate) const PAGE: PageAbi = PageAbi { abi: 1, layout: 0x1122_3344_5566_7788 };
@@ -133,16 +95,16 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// The good image.
     pub(crate) fn good(arch: Arch) -> Self {
-        let Kind { assembly, segments, sections, options, .. } = kind(arch);
+        let Architecture { assembly, segments, sections, options, .. } = arch::of(arch);
         let linker_script = LINKER_SCRIPT
             .replace("SEGMENTS_OF_THE_ARCHITECTURE", segments)
             .replace("SECTIONS_OF_THE_ARCHITECTURE", sections);
         Fixture {
             target: arch.target(),
-            assembly: assembly.into(),
+            assembly: assembly.to_string(),
             linker_script,
             version_script: Some(VERSION_SCRIPT.into()),
-            options: LINKER_OPTIONS.iter().chain(options).map(|option| option.to_string()).collect(),
+            options: LINKER_OPTIONS.iter().chain(*options).map(|option| option.to_string()).collect(),
         }
     }
 
@@ -313,7 +275,7 @@ pub(crate) fn good(arch: Arch) -> Vec<u8> {
 /// The manifest of the good image, with these places replaced.
 pub(crate) fn manifest(arch: Arch, edits: &[(&str, &str)]) -> Manifest {
     let mut text = MANIFEST.replace("ARCH", arch.name());
-    if let Some(trampoline) = kind(arch).trampoline {
+    if let Some(trampoline) = arch::of(arch).trampoline {
         text += &format!("\n[[export]]\nname = {trampoline:?}\nversion = \"LINUX_2.6\"\n");
     }
     let text = edits.iter().fold(text, |text, (old, new)| replace(&text, old, new));

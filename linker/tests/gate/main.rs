@@ -2,7 +2,10 @@
 //! that it stands on.
 
 mod accepted;
+mod arch;
+mod built;
 mod corpus;
+mod division;
 mod fixture;
 mod hostile;
 mod inspection;
@@ -12,14 +15,13 @@ use corpus::{corpus, Case};
 use fixture::{architectures, good, manifest, PAGE};
 use std::collections::BTreeSet;
 use vdso_linker::gate::{self, Rule};
-use vdso_linker::manifest::Arch;
 
 #[test]
 fn good_images_are_accepted() {
     for arch in architectures() {
         let report = gate::check(&good(*arch), &manifest(*arch, &[]), Some(PAGE));
         assert!(report.is_accepted(), "{arch}: {report}");
-        insta::assert_snapshot!(format!("good_image_{arch}"), report);
+        arch::snapshots(*arch).bind(|| insta::assert_snapshot!("good_image", report));
     }
 }
 
@@ -64,17 +66,7 @@ fn messages() {
                 text += &format!("    {violation}\n");
             }
         }
-        insta::assert_snapshot!(format!("messages_{arch}"), text);
-    }
-}
-
-/// Rules that are about something that an architecture does not have.
-fn is_without(arch: Arch, rule: Rule) -> bool {
-    match rule {
-        Rule::AbsoluteAddress => arch == Arch::Aarch64, // it has no such addressing
-        Rule::PropertyNote | Rule::LandingPad => arch != Arch::Aarch64,
-        Rule::SignalTrampoline => arch == Arch::X86_64,
-        _ => false,
+        arch::snapshots(arch).bind(|| insta::assert_snapshot!("messages", text));
     }
 }
 
@@ -85,7 +77,7 @@ fn every_rule_is_in_the_corpus_of_every_architecture() {
         let shown: BTreeSet<Rule> =
             cases.iter().filter(|case| case.rules.len() == 1).map(|case| case.rules[0]).collect();
         let missing: Vec<&Rule> =
-            Rule::ALL.iter().filter(|rule| !shown.contains(rule) && !is_without(arch, **rule)).collect();
+            Rule::ALL.iter().filter(|rule| !shown.contains(rule) && !arch::of(arch).without.contains(rule)).collect();
         assert!(missing.is_empty(), "{arch}: no image breaks only {missing:?}");
     }
 }

@@ -255,8 +255,19 @@ impl Judge<'_> {
     /// An instruction that no image may have.
     fn refused(self) -> Instruction {
         let (rule, what, remedy) = match self.decoded.opcode {
-            Opcode::MRS | Opcode::MSR | Opcode::SYS(_) | Opcode::SYSL(_) | Opcode::HVC | Opcode::SMC | Opcode::SVC
-            | Opcode::HLT | Opcode::DCPS1 | Opcode::DCPS2 | Opcode::DCPS3 | Opcode::ERET | Opcode::DRPS => (
+            Opcode::MRS
+            | Opcode::MSR
+            | Opcode::SYS(_)
+            | Opcode::SYSL(_)
+            | Opcode::HVC
+            | Opcode::SMC
+            | Opcode::SVC
+            | Opcode::HLT
+            | Opcode::DCPS1
+            | Opcode::DCPS2
+            | Opcode::DCPS3
+            | Opcode::ERET
+            | Opcode::DRPS => (
                 Rule::SystemInstruction,
                 "only kernels may run it, or its result is the kernel's to define",
                 "leave it to the kernel: make the system call, by `svc #0`",
@@ -355,7 +366,8 @@ impl Judge<'_> {
             }
             (Opcode::RET, _) if self.decoded.operands[0] == Operand::Register(SizeCode::X, LINK) => Flow::Return,
             (Opcode::BR | Opcode::BLR | Opcode::RET, _) => {
-                let remedy = "resolve the target at compile time: no function pointer, no trait object, no jump table; \
+                let remedy =
+                    "resolve the target at compile time: no function pointer, no trait object, no jump table; \
                               return by `ret` without operand";
                 self.refuse(Rule::IndirectBranch, "the target is not in the instruction", remedy);
                 if self.decoded.opcode == Opcode::BLR {
@@ -611,10 +623,7 @@ fn bit(register: u16) -> Registers {
     1 << (register & 31)
 }
 
-fn set(registers: &[u16]) -> Registers {
+/// The set of some registers.
+pub(super) fn set(registers: &[u16]) -> Registers {
     registers.iter().fold(0, |set, register| set | bit(*register))
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

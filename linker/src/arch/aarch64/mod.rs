@@ -1,4 +1,9 @@
-//! AArch64: how images are compiled; decodes instructions and judges each by itself.
+//! AArch64: how images are compiled, linked and recognised.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`decode`] | judges each instruction by itself |
+//! | [`order`] | the order of counter reads |
 //!
 //! Sources: "Arm Architecture Reference Manual for A-profile architecture" (Arm DDI 0487), part C; "Procedure Call
 //! Standard for the Arm 64-bit Architecture"; "DWARF for the Arm 64-bit Architecture"; "ELF for the Arm 64-bit
@@ -6,6 +11,8 @@
 
 mod decode;
 mod order;
+#[cfg(test)]
+mod tests;
 
 use super::{Architecture, Convention, LandingPads, Trampoline};
 use object::elf;
@@ -26,11 +33,13 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     // The mark is the linker's to make only if every object has it, and rustc gives it to none; that the image is as
     // the mark says is the gate's to prove.
     linker_flags: &["-z", "force-bti"],
+    discarded: "",
     landing_pads: Some(LandingPads {
         property: elf::GNU_PROPERTY_AARCH64_FEATURE_1_AND.0,
         bit: elf::GNU_PROPERTY_AARCH64_FEATURE_1_BTI,
         name: "BTI",
         instruction: "bti c",
+        c_flag: "-mbranch-protection=bti",
     }),
     trampolines: &[Trampoline {
         names: &["__kernel_rt_sigreturn"],

@@ -47,9 +47,11 @@ pub(super) fn check(paths: &Paths<'_>) -> Vec<(u64, Fault)> {
         let (loaded, live) = facts.get_or_insert_with(|| (from_last_load(paths), live(paths)));
         let synchronised = register == system_register::CNTVCTSS_EL0;
         let what = before(paths, counter, synchronised, loaded);
-        faults.extend(what.into_iter().chain(behind(paths, counter, live)).map(|what| {
-            (counter.address, Fault { rule: Rule::UnorderedCounter, what, remedy: REMEDY })
-        }));
+        faults.extend(
+            what.into_iter()
+                .chain(behind(paths, counter, live))
+                .map(|what| (counter.address, Fault { rule: Rule::UnorderedCounter, what, remedy: REMEDY })),
+        );
     }
     faults
 }

@@ -1,8 +1,10 @@
 //! The decoder against single encodings, and against the GNU disassembler.
 
-use super::*;
+use super::decode::{barrier, decode, set, FLAGS};
+use crate::arch::shipped::{disassembled, Shipped};
+use crate::arch::{Arch, Flow, Instruction, Order, OrderKind, Registers, Surroundings};
+use crate::gate::Rule;
 use std::collections::BTreeSet;
-use std::process::Command;
 use vdso_tests::need;
 
 const SURROUNDINGS: Surroundings = Surroundings { image: 0..0x2000, vvar: -0x1000..0 };
@@ -35,9 +37,9 @@ fn branches_lead_where_they_say() {
     for (word, flow) in [
         (0x1400_0002, Flow::Jump(0x1008)),
         (0x97ff_ffff, Flow::Call(0xffc)),
-        (0x54ff_ffe0, Flow::Branch(0xffc)), // b.eq
+        (0x54ff_ffe0, Flow::Branch(0xffc)),  // b.eq
         (0xb400_0043, Flow::Branch(0x1008)), // cbz x3
-        (0x3727_fff3, Flow::Branch(0xffc)), // tbnz w19, #4
+        (0x3727_fff3, Flow::Branch(0xffc)),  // tbnz w19, #4
         (0xd65f_03c0, Flow::Return),
         (0xd420_0020, Flow::Stop), // brk #1
         (0x0000_0000, Flow::Stop), // udf #0
@@ -79,8 +81,9 @@ fn dependencies_are_by_register() {
     let load = OrderKind::Load { address: registers(&[1, 2]) };
     assert_eq!(order(0xf862_7820), (0, registers(&[0]), load)); // ldr x0, [x1, x2, lsl #3]
     assert_eq!(order(0xd503_3fdf).2, OrderKind::Barrier(barrier::ISB));
-    assert!(matches!(order(0xd503_39bf).2, OrderKind::Barrier(number) if barrier::is_for_loads(number))); // dmb ishld
-    assert!(matches!(order(0xd503_3abf).2, OrderKind::Barrier(number) if !barrier::is_for_loads(number))); // dmb ishst
+    // dmb ishld; dmb ishst
+    assert!(matches!(order(0xd503_39bf).2, OrderKind::Barrier(number) if barrier::is_for_loads(number)));
+    assert!(matches!(order(0xd503_3abf).2, OrderKind::Barrier(number) if !barrier::is_for_loads(number)));
 }
 
 /// The general registers that a disassembler's text names.
@@ -101,15 +104,9 @@ fn words_as_the_gnu_disassembler_reads_them() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("code");
     std::fs::write(&file, words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
-    let mut command = Command::new(objdump);
-    command.args(["-D", "-z", "-b", "binary", "-m", "aarch64", "--no-show-raw-insn"]).arg(&file).env("LC_ALL", "C");
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut wrong = Vec::new();
     let (mut known, mut mnemonics) = (0, BTreeSet::new());
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Some((address, theirs)) = line.trim_start().split_once(":\t") else { continue };
-        let address = u64::from_str_radix(address, 16).unwrap();
+    for (address, theirs) in disassembled(&objdump, &["-D", "-z", "-b", "binary", "-m", "aarch64"], &file) {
         let theirs = theirs.split("//").next().unwrap_or_default();
         let (mnemonic, operands) = theirs.trim().split_once('\t').unwrap_or((theirs.trim(), ""));
         let word = words[address as usize / 4];
@@ -145,22 +142,9 @@ fn words_as_the_gnu_disassembler_reads_them() {
 #[test]
 fn the_image_as_the_gnu_disassembler_reads_it() {
     let objdump = need!("aarch64-linux-gnu-objdump", "binutils-aarch64-linux-gnu");
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../vdso-image/images/aarch64/vdso.so");
-    let image = std::fs::read(&file).unwrap();
-    let facts = crate::inspect::inspect(&image).unwrap();
-    let text = facts.sections.iter().find(|section| section.is_code()).unwrap();
-    let code = &image[text.offset as usize..(text.offset + text.size) as usize];
-    let ours = decode(code, text.address, &SURROUNDINGS);
-    let mut command = Command::new(objdump);
-    command.args(["-d", "-z", "--no-show-raw-insn"]).arg(&file).env("LC_ALL", "C");
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let output = String::from_utf8_lossy(&output.stdout);
-    let theirs: Vec<(u64, &str)> = output
-        .lines()
-        .filter_map(|line| line.trim_start().split_once(":\t"))
-        .map(|(address, text)| (u64::from_str_radix(address, 16).unwrap(), text))
-        .collect();
+    let Shipped { file, code, address } = Shipped::of(Arch::Aarch64);
+    let ours = decode(&code, address, &SURROUNDINGS);
+    let theirs = disassembled(&objdump, &["-d", "-z"], &file);
     assert_eq!(theirs.len(), ours.len());
     assert!(ours.len() > 200);
     for (ours, (address, theirs)) in ours.iter().zip(theirs) {

@@ -39,6 +39,8 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     // in a shared object.
     c_flags: &["-march=rv64gc", "-mabi=lp64d", "-msmall-data-limit=0"],
     linker_flags: &[],
+    // What they were compiled for, for linkers and disassemblers (RISC-V ABIs Specification, "Attributes").
+    discarded: "    *(.riscv.attributes)\n",
     landing_pads: None,
     trampolines: &[Trampoline {
         names: &["__vdso_rt_sigreturn"],

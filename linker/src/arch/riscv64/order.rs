@@ -12,6 +12,7 @@ use super::encoding::fence;
 use super::SP;
 use crate::arch::{Fault, Flow, Instruction, OrderKind, Paths};
 use crate::gate::Rule;
+use std::collections::HashSet;
 
 pub(super) fn check(paths: &Paths<'_>) -> Vec<(u64, Fault)> {
     let counters = paths.instructions().filter(|it| matches!(it.order.kind, OrderKind::Counter { .. }));
@@ -66,7 +67,7 @@ fn before(paths: &Paths<'_>, counter: &Instruction) -> Option<(u64, Fault)> {
 
 fn behind(paths: &Paths<'_>, counter: &Instruction) -> Option<(u64, Fault)> {
     let mut found = None;
-    paths.walk_on(counter, |instruction| {
+    walk_on(paths, counter, |instruction| {
         note(&mut found, step(instruction, fence::INPUT, fence::READ), Some(instruction))
     });
     found.map(|what| {
@@ -74,6 +75,17 @@ fn behind(paths: &Paths<'_>, counter: &Instruction) -> Option<(u64, Fault)> {
         let what = format!("nothing orders the counter before {what}: no `fence i, r` stands between them");
         (counter.address, Fault { rule: Rule::UnorderedCounter, what, remedy })
     })
+}
+
+/// Goes on behind `from` along all ways. `visit` sees each instruction once, and says whether to go on behind it.
+fn walk_on(paths: &Paths<'_>, from: &Instruction, mut visit: impl FnMut(&Instruction) -> bool) {
+    let mut seen = HashSet::new();
+    let mut work: Vec<&Instruction> = paths.behind(from).collect();
+    while let Some(instruction) = work.pop() {
+        if seen.insert(instruction.address) && visit(instruction) {
+            work.extend(paths.behind(instruction));
+        }
+    }
 }
 
 /// Keeps the first place without order; says whether to go on.

@@ -1,10 +1,10 @@
 //! The decoder against fixed encodings, and against the GNU disassembler.
 
 use super::{decode::decode, encoding, order};
-use crate::arch::{Fault, Flow, Instruction, Instructions, OrderKind, Paths, Surroundings};
+use crate::arch::shipped::{self, Shipped};
+use crate::arch::{Arch, Fault, Flow, Instruction, Instructions, OrderKind, Paths, Surroundings};
 use crate::gate::Rule;
 use std::path::Path;
-use std::process::Command;
 use vdso_tests::need;
 
 const ADDRESS: u64 = 0x1000;
@@ -217,14 +217,8 @@ fn disassembled(objdump: &Path, units: &[u32]) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("code");
     std::fs::write(&file, units.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<u8>>()).expect("a file");
-    let mut command = Command::new(objdump);
-    command.args(["-D", "-b", "binary", "-m", "riscv:rv64", "--no-show-raw-insn"]).arg(&file).env("LC_ALL", "C");
-    let output = command.output().expect("objdump starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut texts = vec![String::new(); units.len()];
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Some((address, text)) = line.trim_start().split_once(":\t") else { continue };
-        let address = u64::from_str_radix(address, 16).expect("an address");
+    for (address, text) in shipped::disassembled(objdump, &["-D", "-b", "binary", "-m", "riscv:rv64"], &file) {
         if address % 4 == 0 {
             let text = text.split(" #").next().unwrap_or_default();
             texts[address as usize / 4] = text.trim().replace('\t', " ").replace(',', ", ");
@@ -308,25 +302,13 @@ fn symbolic(operand: &str) -> Option<u64> {
 #[test]
 fn the_image_as_the_gnu_disassembler_reads_it() {
     let objdump = need!("riscv64-linux-gnu-objdump", "binutils-riscv64-linux-gnu");
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vdso-image/images/riscv64/vdso.so");
-    let image = std::fs::read(&file).expect("the image that ships");
-    let facts = crate::inspect::inspect(&image).expect("the image that ships");
-    let text = facts.sections.iter().find(|section| section.is_code()).expect("code");
-    let code = &image[text.offset as usize..(text.offset + text.size) as usize];
-    let image: Instructions =
-        decode(code, text.address, &surroundings()).into_iter().map(|it| (it.address, it)).collect();
-
-    let mut command = Command::new(objdump);
-    command.args(["-d", "-z", "--no-show-raw-insn"]).arg(&file).env("LC_ALL", "C");
-    let output = command.output().expect("objdump starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let Shipped { file, code, address } = Shipped::of(Arch::Riscv64);
+    let image: Instructions = decode(&code, address, &surroundings()).into_iter().map(|it| (it.address, it)).collect();
     let mut count = 0;
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Some((address, theirs)) = line.trim_start().split_once(":\t") else { continue };
-        let address = u64::from_str_radix(address, 16).expect("an address");
+    for (address, line) in shipped::disassembled(&objdump, &["-d", "-z"], &file) {
         let instruction = image.get(&address).unwrap_or_else(|| panic!("{line}: in the middle of one of ours"));
         // A comment names the target of the two halves together.
-        let (theirs, comment) = theirs.split_once(" #").unwrap_or((theirs, ""));
+        let (theirs, comment) = line.split_once(" #").unwrap_or((&line, ""));
         let theirs = theirs.replace('\t', " ").replace(',', ", ");
         let (operands, last) =
             theirs.rsplit_once(' ').filter(|(_, last)| last.starts_with('<')).unwrap_or((&theirs, ""));

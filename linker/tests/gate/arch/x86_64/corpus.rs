@@ -1,11 +1,9 @@
 //! Broken images for x86-64: their instructions.
 
-use super::Corpus;
+use super::ARCH;
+use crate::corpus::Corpus;
 use crate::fixture::{good, manifest, Fixture};
 use vdso_linker::gate::Rule;
-use vdso_linker::manifest::Arch;
-
-const ARCH: Arch = Arch::X86_64;
 
 pub(super) fn add(corpus: &mut Corpus) {
     unwind(corpus);

@@ -1,11 +1,9 @@
 //! Broken images for riscv64: their instructions, the signal trampoline.
 
-use super::Corpus;
+use super::ARCH;
+use crate::corpus::Corpus;
 use crate::fixture::{good, manifest, Fixture};
 use vdso_linker::gate::Rule;
-use vdso_linker::manifest::Arch;
-
-const ARCH: Arch = Arch::Riscv64;
 
 pub(super) fn add(corpus: &mut Corpus) {
     trampoline(corpus);

@@ -1,13 +1,11 @@
 //! x86-64: images that are right.
 
+use super::ARCH;
 use crate::fixture::{manifest, Fixture, PAGE};
 use vdso_linker::gate::{self, Report};
-use vdso_linker::manifest::Arch;
-
-const ARCH: Arch = Arch::X86_64;
 
 fn accepted(fixture: Fixture) -> Report {
-    super::accepted(ARCH, fixture)
+    crate::accepted::accepted(ARCH, fixture)
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Images that differ from the good one and are right: a gate that refuses what it does not know would be of no use.
-
-mod aarch64;
-mod riscv64;
-mod x86_64;
+//!
+//! The images are in the architectures' folders.
 
 use crate::fixture::{manifest, Fixture, PAGE};
 use vdso_linker::gate::{self, Report};
@@ -16,9 +14,9 @@ macro_rules! need {
         }
     };
 }
-use need;
+pub(crate) use need;
 
-fn accepted(arch: Arch, fixture: Fixture) -> Report {
+pub(crate) fn accepted(arch: Arch, fixture: Fixture) -> Report {
     let report = gate::check(&fixture.build(), &manifest(arch, &[]), Some(PAGE));
     assert!(report.is_accepted(), "{report}");
     report

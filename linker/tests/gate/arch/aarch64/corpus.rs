@@ -1,12 +1,10 @@
 //! Broken images for aarch64: their instructions, the mark of landing pads, the signal trampoline.
 
-use super::Corpus;
+use super::ARCH;
+use crate::corpus::Corpus;
 use crate::fixture::Fixture;
 use crate::patch::{self, write};
 use vdso_linker::gate::Rule;
-use vdso_linker::manifest::Arch;
-
-const ARCH: Arch = Arch::Aarch64;
 
 pub(super) fn add(corpus: &mut Corpus) {
     landing_pads(corpus);

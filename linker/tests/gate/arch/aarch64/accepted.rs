@@ -1,18 +1,16 @@
 //! aarch64: images that are right.
 
+use super::ARCH;
 use crate::fixture::Fixture;
 use vdso_linker::gate::Report;
-use vdso_linker::manifest::Arch;
-
-const ARCH: Arch = Arch::Aarch64;
 
 fn accepted(fixture: Fixture) -> Report {
-    super::accepted(ARCH, fixture)
+    crate::accepted::accepted(ARCH, fixture)
 }
 
 #[test]
 fn instructions_of_the_base_set() {
-    super::need!(ARCH);
+    crate::accepted::need!(ARCH);
     for assembly in [
         "yield\nnop\nsevl",
         "clrex\nprfm pldl1keep, [x0]",
@@ -34,7 +32,7 @@ fn instructions_of_the_base_set() {
 
 #[test]
 fn a_frame_without_frame_pointer() {
-    super::need!(ARCH);
+    crate::accepted::need!(ARCH);
     let report = accepted(Fixture::good(ARCH).body(
         "
         sub sp, sp, #48
@@ -64,7 +62,7 @@ fn a_frame_without_frame_pointer() {
 /// when what was read is given up and read again.
 #[test]
 fn counters_in_order() {
-    super::need!(ARCH);
+    crate::accepted::need!(ARCH);
     let guard = "adrp x9, vvar_page\nldr w8, [x9, #4]\ncbnz w8, 9f\n";
     let loads =
         "eor x11, x10, x10\nadd x12, x9, x11\nldr x13, [x12, #16]\ndmb ishld\nldr w8, [x9]\nadd x1, x10, x13\n9:";

@@ -1,40 +1,11 @@
-//! x86-64: how images are compiled; decodes instructions and judges each by itself.
-//!
-//! Sources: Intel, "64 and IA-32 Architectures Software Developer's Manual", volume 2; System V ABI, AMD64 supplement,
-//! figures 3.4 (register usage) and 3.36 (DWARF register numbers).
+//! x86-64 instructions, each judged by itself.
 
-use super::{Architecture, Convention, Fault, Flow, Instruction, Order, Slot, StackEffect, Surroundings};
+use super::order;
+use crate::arch::{Fault, Flow, Instruction, Order, Slot, StackEffect, Surroundings};
 use crate::gate::Rule;
 use iced_x86::{
     Code, CpuidFeature, Decoder, DecoderOptions, FlowControl, Formatter, Instruction as Decoded, InstructionInfo,
     InstructionInfoFactory, IntelFormatter, MemorySize, Mnemonic, OpAccess, OpKind, Register,
-};
-use object::elf;
-
-pub(super) const ARCHITECTURE: Architecture = Architecture {
-    target: "x86_64-unknown-linux-gnu",
-    page_sizes: &[4096],
-    machine: elf::EM_X86_64,
-    flags: 0,
-    dynamic_tags: &[],
-    rust_flags: &[],
-    // No vector or x87 instruction. No `endbr64`: it is of use only if the whole image is marked for it.
-    c_flags: &["-mgeneral-regs-only", "-fcf-protection=none"],
-    linker_flags: &[],
-    landing_pads: None,
-    trampolines: &[], // Linux's image has none: the libc brings its own
-    convention: Convention {
-        stack_pointer: 7,
-        frame_pointer: None,
-        return_address: 16,
-        return_address_at: Some(-8),
-        entry_offset: 8,
-        register_size: 8,
-        red_zone: 128,
-        callee_saved: &[(3, "rbx"), (6, "rbp"), (12, "r12"), (13, "r13"), (14, "r14"), (15, "r15")],
-    },
-    decode,
-    counter_order: |_| Vec::new(), // RDTSC is judged with the instruction before it, RDTSCP waits by itself
 };
 
 /// The DWARF number of a callee-saved register, whichever part of it is named.
@@ -51,7 +22,7 @@ fn callee_saved(register: Register) -> Option<u16> {
 }
 
 /// Decodes bytes that lie at `address`, up to the first that are no instruction.
-fn decode(bytes: &[u8], address: u64, surroundings: &Surroundings) -> Vec<Instruction> {
+pub(super) fn decode(bytes: &[u8], address: u64, surroundings: &Surroundings) -> Vec<Instruction> {
     let mut decoder = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE);
     let mut info = InstructionInfoFactory::new();
     let mut formatter = formatter();
@@ -261,22 +232,18 @@ impl Judge<'_> {
         }
     }
 
-    /// RDTSC is ordered by an LFENCE right before it (Intel SDM, RDTSC: "software can ... execute LFENCE immediately
-    /// before RDTSC"), which a branch between both would skip.
+    /// What is wrong with a branch to it, if it is a counter read that is right as it stands.
     fn counter(&mut self) -> Option<Fault> {
         if self.decoded.mnemonic() != Mnemonic::Rdtsc {
             return None;
         }
-        let remedy = "write LFENCE and RDTSC in one `asm!` block, or use RDTSCP";
-        if self.previous != Some(Mnemonic::Lfence) {
-            let what = match self.previous {
-                Some(previous) => format!("RDTSC behind {previous:?} instead of LFENCE"),
-                None => "RDTSC as the first instruction instead of behind LFENCE".to_owned(),
-            };
-            self.refuse(Rule::UnorderedCounter, what, remedy);
-            return None;
+        match order::fault(self.previous) {
+            Some(fault) => {
+                self.faults.push(fault);
+                None
+            }
+            None => Some(order::branch_fault()),
         }
-        Some(Fault { rule: Rule::UnorderedCounter, what: "RDTSC is reached without its LFENCE".into(), remedy })
     }
 
     fn stack(&self) -> StackEffect {

@@ -1,18 +1,16 @@
 //! riscv64: images that are right.
 
+use super::ARCH;
 use crate::fixture::Fixture;
 use vdso_linker::gate::Report;
-use vdso_linker::manifest::Arch;
-
-const ARCH: Arch = Arch::Riscv64;
 
 fn accepted(fixture: Fixture) -> Report {
-    super::accepted(ARCH, fixture)
+    crate::accepted::accepted(ARCH, fixture)
 }
 
 #[test]
 fn instructions_of_rv64gc() {
-    super::need!(ARCH);
+    crate::accepted::need!(ARCH);
     for assembly in [
         "nop\nc.nop\nfence\nfence.tso",
         "mulhu a0, a0, a1\ndivu a0, a0, a1\nremw a0, a0, a1",
@@ -30,7 +28,7 @@ fn instructions_of_rv64gc() {
 
 #[test]
 fn a_frame_with_saved_registers() {
-    super::need!(ARCH);
+    crate::accepted::need!(ARCH);
     let report = accepted(Fixture::good(ARCH).body(
         "
         addi sp, sp, -48
@@ -56,7 +54,7 @@ fn a_frame_with_saved_registers() {
 
 #[test]
 fn counters_in_order() {
-    super::need!(ARCH);
+    crate::accepted::need!(ARCH);
     for read in [
         "fence r, i\nrdtime a0\nfence i, r",
         "fence iorw, iorw\nrdtime a0\nfence iorw, iorw",
