@@ -6,6 +6,7 @@
 //! | `functions/` | the code that goes into its image only |
 //! | `mod.rs` | the image as a module of this crate |
 //! | `vdso.so`, `vdso.rs` | the image, and its constants: what `cargo xtask build-vdso` makes of all that |
+//! | and | what no other has, such as the [vsyscall page](x86_64::vsyscall) |
 //!
 //! To add one, write the folder, and its lines here, in `functions.rs` and in `source.rs`.
 

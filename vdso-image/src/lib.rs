@@ -43,7 +43,6 @@ mod image;
 pub mod map;
 #[cfg(feature = "source")]
 pub mod source;
-pub mod vsyscall;
 
 pub use arch::*;
 pub use image::Image;

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use vdso_image::vsyscall::error_code::{FETCH, PRESENT, RESERVED, USER, WRITE};
-use vdso_image::vsyscall::{
+use vdso_image::x86_64::vsyscall::error_code::{FETCH, PRESENT, RESERVED, USER, WRITE};
+use vdso_image::x86_64::vsyscall::{
     decode, Call, Decision, Entry, Fault, Filtered, Mode, PageFault, Reason, Refusal, Registers, Return, UserMemory,
     Verdict, ADDRESS, PAGE, PAGE_SIZE, SEGV_MAPERR, SI_KERNEL, USER_END,
 };

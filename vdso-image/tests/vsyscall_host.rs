@@ -16,8 +16,8 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
-use vdso_image::vsyscall::error_code::{FETCH, USER, WRITE};
-use vdso_image::vsyscall::{
+use vdso_image::x86_64::vsyscall::error_code::{FETCH, USER, WRITE};
+use vdso_image::x86_64::vsyscall::{
     decode, Call, Decision, Entry, Fault, Filtered, Mode, PageFault, Reason, Refusal, Registers, UserMemory, Verdict,
     ADDRESS, PAGE, PAGE_SIZE, SI_KERNEL, USER_END,
 };

@@ -24,7 +24,7 @@
 //! # The fault handler
 //!
 //! ```
-//! use vdso_image::vsyscall::{self, Decision, Fault, Filtered, Mode, PageFault, Refusal, Registers, UserMemory, Verdict};
+//! use vdso_image::x86_64::vsyscall::{self, Decision, Fault, Filtered, Mode, PageFault, Refusal, Registers, UserMemory, Verdict};
 //! # #[derive(Clone)]
 //! # struct Frame { rax: u64, rdi: u64, rsi: u64, rdx: u64, rip: u64, rsp: u64 }
 //! # struct Process { stack: (u64, u64), signal: Option<i32> }
