@@ -5,85 +5,89 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use vdso_linker::inspect::{inspect, HashKind, Inspection};
-use vdso_linker::manifest::Arch;
 use vdso_linker::{gate, Manifest, PageAbi};
+use vdso_tests::arch::ARCHITECTURES;
+use vdso_tests::Architecture;
 
-/// Numbers of the ELF ABI, written out: a test that took them from the reader would not see a mistake there.
+/// Of the ELF ABI, written out: a test that took it from the reader would not see a mistake there.
 const ET_DYN: u64 = 3;
-const EM_X86_64: u64 = 62;
 
-fn shipped(architecture: &str, name: &str) -> PathBuf {
-    vdso_tests::workspace().join("vdso-image/arch").join(architecture).join(name)
+fn shipped(architecture: &Architecture, name: &str) -> PathBuf {
+    vdso_tests::workspace().join("vdso-image/arch").join(architecture.name()).join(name)
 }
 
-fn image_of(architecture: &str) -> Vec<u8> {
+fn image_of(architecture: &Architecture) -> Vec<u8> {
     std::fs::read(shipped(architecture, "vdso.so")).expect("the image that ships")
 }
 
-fn manifest_of(architecture: &str) -> Manifest {
+fn manifest_of(architecture: &Architecture) -> Manifest {
     Manifest::load(&shipped(architecture, "vdso.toml")).expect("the manifest that ships")
 }
 
-fn page_of(architecture: &str) -> PageAbi {
-    let encoding = vvar::page::Encoding::of_architecture(architecture).expect("an architecture with an image");
+fn page_of(architecture: &Architecture) -> PageAbi {
+    let encoding = vvar::page::Encoding::of_architecture(architecture.name()).expect("an architecture with an image");
     PageAbi { abi: vvar::page::ABI, layout: encoding.layout() }
 }
 
-fn shipped_image() -> Vec<u8> {
-    image_of("x86_64")
-}
-
-fn shipped_report(image: &[u8]) -> gate::Report {
-    gate::check(image, &manifest_of("x86_64"), Some(page_of("x86_64")))
+/// An image held against the architecture's manifest and page.
+fn report(image: &[u8], architecture: &Architecture) -> gate::Report {
+    gate::check(image, &manifest_of(architecture), Some(page_of(architecture)))
 }
 
 #[test]
 fn the_gate_accepts_the_images_that_ship() {
-    for architecture in Arch::ALL.iter().map(|arch| arch.name()) {
-        let report = gate::check(&image_of(architecture), &manifest_of(architecture), Some(page_of(architecture)));
-        assert!(report.is_accepted(), "{architecture}: {report}");
-        assert!(report.instructions > 100 && report.covered_bytes == report.code_bytes, "{architecture}: {report}");
+    for architecture in ARCHITECTURES {
+        let (name, report) = (architecture.name(), report(&image_of(architecture), architecture));
+        assert!(report.is_accepted(), "{name}: {report}");
+        assert!(report.instructions > 100 && report.covered_bytes == report.code_bytes, "{name}: {report}");
     }
 }
 
 #[test]
 fn the_gate_refuses_an_image_for_a_page_of_another_layout() {
-    for architecture in Arch::ALL.iter().map(|arch| arch.name()) {
+    for architecture in ARCHITECTURES {
         let page = page_of(architecture);
         let other = PageAbi { layout: !page.layout, ..page };
         let report = gate::check(&image_of(architecture), &manifest_of(architecture), Some(other));
         let rules: Vec<gate::Rule> = report.violations.iter().map(|violation| violation.rule).collect();
-        assert_eq!(rules, [gate::Rule::PageNote], "{architecture}: {report}");
+        assert_eq!(rules, [gate::Rule::PageNote], "{}: {report}", architecture.name());
     }
 }
 
 /// The wrong architecture's image is refused by its header, before anything in it is taken for something else.
 #[test]
 fn the_gate_refuses_the_image_of_another_architecture() {
-    for (image, manifest) in [("riscv64", "aarch64"), ("aarch64", "x86_64"), ("x86_64", "riscv64")] {
-        let report = gate::check(&image_of(image), &manifest_of(manifest), None);
-        assert_eq!(report.violations.first().map(|violation| violation.rule), Some(gate::Rule::FileHeader), "{report}");
+    for image in ARCHITECTURES {
+        for manifest in ARCHITECTURES.iter().filter(|manifest| manifest.name() != image.name()) {
+            let report = gate::check(&image_of(image), &manifest_of(manifest), None);
+            let first = report.violations.first().map(|violation| violation.rule);
+            assert_eq!(first, Some(gate::Rule::FileHeader), "{} for {}: {report}", image.name(), manifest.name());
+        }
     }
 }
 
 #[test]
 fn as_json() {
-    let mut image = shipped_image();
-    let facts = serde_json::to_value(inspect(&image).expect("an ELF file")).expect("facts as JSON");
-    assert_eq!(facts["soname"], "linux-vdso.so.1");
-    assert_eq!(facts["header"]["kind"]["value"], ET_DYN);
-    assert_eq!(facts["header"]["machine"], serde_json::json!({ "value": EM_X86_64, "name": "EM_X86_64" }));
-    let symbols = facts["symbols"].as_array().expect("a list of symbols");
-    let time = symbols.iter().find(|symbol| symbol["name"] == "__vdso_time").expect("the symbol");
-    assert_eq!(time["version"], "LINUX_2.6");
-    assert_eq!(time["kind"]["name"], "STT_FUNC");
-    let page = facts["notes"].as_array().and_then(|notes| notes.iter().find(|note| note["owner"] == "vvar"));
-    assert_eq!(page.expect("the note")["content"]["page"]["layout"], Value::from(vvar::page::LAYOUT));
+    for architecture in ARCHITECTURES {
+        let mut image = image_of(architecture);
+        let facts = serde_json::to_value(inspect(&image).expect("an ELF file")).expect("facts as JSON");
+        assert_eq!(facts["soname"], "linux-vdso.so.1");
+        assert_eq!(facts["header"]["kind"]["value"], ET_DYN);
+        let (value, name) = architecture.machine;
+        assert_eq!(facts["header"]["machine"], serde_json::json!({ "value": value, "name": name }));
+        let symbols = facts["symbols"].as_array().expect("a list of symbols");
+        let clock = symbols.iter().find(|symbol| symbol["name"] == architecture.clock_gettime).expect("the symbol");
+        assert_eq!(clock["version"], architecture.version);
+        assert_eq!(clock["kind"]["name"], "STT_FUNC");
+        let page = facts["notes"].as_array().and_then(|notes| notes.iter().find(|note| note["owner"] == "vvar"));
+        let layout = page.expect("the note")["content"]["page"]["layout"].clone();
+        assert_eq!(layout, Value::from(page_of(architecture).layout));
 
-    image[16] = 2; // e_type: ET_EXEC
-    let report = serde_json::to_value(shipped_report(&image)).expect("the report as JSON");
-    assert_eq!(report["violations"][0]["rule"], "file-header");
-    assert_eq!(report["violations"][0]["place"], "e_type");
+        image[16] = 2; // e_type: ET_EXEC
+        let report = serde_json::to_value(report(&image, architecture)).expect("the report as JSON");
+        assert_eq!(report["violations"][0]["rule"], "file-header");
+        assert_eq!(report["violations"][0]["place"], "e_type");
+    }
 }
 
 /// The running kernel's vDSO, as it is mapped: no file, and where its section headers are is the kernel's affair.
@@ -122,7 +126,7 @@ fn reads_the_kernels_own_from_memory() {
     assert_eq!(format!("{:?}", bare.symbols), format!("{:?}", facts.symbols));
     finds_all(&bare);
     // It keeps other rules than ours; the gate says so and returns.
-    assert!(!shipped_report(&bytes).is_accepted());
+    assert!(!report(&bytes, &vdso_tests::arch::x86_64::ARCHITECTURE).is_accepted());
 }
 
 fn finds_all(facts: &Inspection) {

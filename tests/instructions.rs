@@ -196,7 +196,10 @@ fn every_function_and_clock() {
     line("time, empty page", instructions(State::Empty, time));
     line("clock_getres(Monotonic), empty page", instructions(State::Empty, clock_getres(Clock::Monotonic)));
     line("getcpu, empty page", instructions(State::Empty, getcpu));
-    insta::assert_snapshot!("instructions", table);
+    let snapshots = vdso_tests::arch::x86_64::ARCHITECTURE.snapshots();
+    insta::with_settings!({ snapshot_path => snapshots, prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("instructions", table);
+    });
 }
 
 #[test]

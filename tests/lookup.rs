@@ -21,7 +21,7 @@ mod patch;
 
 use broken::{Expect, CASES};
 use clients::{Client, Failure, CLIENTS};
-use images::{images, Image, NOT_OFFERED};
+use images::{images, Image};
 use memory::{Memory, BASE};
 use std::collections::BTreeSet;
 
@@ -31,15 +31,15 @@ fn offered(client: &Client, image: &Image) -> Vec<(&'static str, Option<u64>)> {
     let address = |name: &str| {
         let function = functions.iter().find(|function| function.name == name);
         assert!(
-            function.is_some() != NOT_OFFERED.contains(&name),
-            "{:?}: {} looks {name} up, the image has it: {}",
-            image.arch,
+            function.is_some() != image.arch.not_offered.contains(&name),
+            "{}: {} looks {name} up, the image has it: {}",
+            image.arch.name(),
             client.name,
             function.is_some(),
         );
         function.map(|function| BASE + function.value)
     };
-    (client.wants)(image.arch).iter().map(|name| (*name, address(name))).collect()
+    client.wants(image.arch).iter().map(|name| (*name, address(name))).collect()
 }
 
 /// What became of a client.
@@ -59,7 +59,7 @@ fn outcome(client: &Client, image: &Image, memory: &Memory) -> Result<Expect, St
         Ok(Expect::Finds)
     } else if is(&|_, _| None) {
         Ok(Expect::Nothing)
-    } else if is(&|name, address| address.filter(|_| name != image.arch.clock_gettime())) {
+    } else if is(&|name, address| address.filter(|_| name != image.arch.clock_gettime)) {
         Ok(Expect::AllButClock)
     } else {
         Err(format!("finds {found:x?}, right is {right:x?}"))
@@ -76,7 +76,7 @@ fn is_as_expected(outcome: &Result<Expect, String>, expected: Expect) -> bool {
 }
 
 fn clients_of(image: &Image) -> impl Iterator<Item = &'static Client> + '_ {
-    CLIENTS.iter().filter(|client| !(client.wants)(image.arch).is_empty())
+    CLIENTS.iter().filter(|client| !client.wants(image.arch).is_empty())
 }
 
 #[test]
@@ -84,10 +84,10 @@ fn every_client_finds_every_function() {
     for image in images() {
         let memory = Memory::map(image.bytes, image.page_size);
         for client in clients_of(&image) {
-            let wants = (client.wants)(image.arch);
-            assert!(wants.contains(&image.arch.clock_gettime()), "{:?}: {}", image.arch, client.name);
+            let wants = client.wants(image.arch);
+            assert!(wants.contains(&image.arch.clock_gettime), "{}: {}", image.arch.name(), client.name);
             let outcome = outcome(client, &image, &memory);
-            assert_eq!(outcome, Ok(Expect::Finds), "{:?}: {}", image.arch, client.name);
+            assert_eq!(outcome, Ok(Expect::Finds), "{}: {}", image.arch.name(), client.name);
         }
     }
 }
@@ -102,14 +102,28 @@ fn each_client_stumbles_where_the_table_says_and_nowhere_else() {
                 let (outcome, expected) = (outcome(client, &image, &memory), case.expected(client.name));
                 if !is_as_expected(&outcome, expected) {
                     wrong += &format!(
-                        "{:?}, {}: {} is expected to be {expected:?}, is {outcome:?}\n",
-                        image.arch, case.name, client.name
+                        "{}, {}: {} is expected to be {expected:?}, is {outcome:?}\n",
+                        image.arch.name(),
+                        case.name,
+                        client.name
                     );
                 }
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// What no client looks up is not in the tables of an architecture, and what one does is.
+#[test]
+fn each_row_of_clients_is_in_each_architectures_table() {
+    let rows: BTreeSet<&str> = CLIENTS.iter().map(|client| client.row).collect();
+    for image in images() {
+        let wanted = image.arch.wanted;
+        assert_eq!(wanted.iter().map(|(row, _)| *row).collect::<BTreeSet<_>>(), rows, "{}", image.arch.name());
+        let names: BTreeSet<&str> = wanted.iter().flat_map(|(_, names)| *names).copied().collect();
+        assert!(image.arch.not_offered.iter().all(|name| names.contains(name)), "{}", image.arch.name());
+    }
 }
 
 /// The table names clients that exist, and each of them stumbles somewhere: a parser that accepts everything tests nothing.

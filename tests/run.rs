@@ -355,7 +355,7 @@ fn an_image_that_cannot_be_used_is_named_and_nothing_starts() {
         ("text", Some(b"not an image at all, but long enough".to_vec()), "magic number"),
         ("short", Some(good[..40].to_vec()), "ELF header"),
         ("cut", Some(good[..2000].to_vec()), "truncated or damaged"),
-        ("arm", Some(patched(18, 183)), "EM_AARCH64"),
+        ("other-machine", Some(patched(18, 22)), "EM_S390"),
         ("other-abi", Some(patched(note - 8, 77)), "ABI 77"),
         ("other-layout", Some(patched(note, !layout[0])), "build image and runner from one version"),
     ];

@@ -3,82 +3,26 @@
 //! Addresses and sizes of code are left out, as any change of the functions moves them. `cargo insta review` shows what
 //! has changed, or `INSTA_UPDATE=always cargo test -p vdso-tests --test snapshots` and a diff.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::Command;
-use vdso_image::{aarch64, riscv64, x86_64, Mapping};
 use vdso_linker::inspect::{inspect, Inspection, NoteContent};
 use vdso_linker::PageAbi;
-use vdso_tests::need;
+use vdso_tests::{need, Architecture};
 use vvar::page::Encoding;
-
-/// An image as `vdso-image` has it.
-struct Shipped {
-    name: &'static str,
-    /// The file, and what it is padded with.
-    bytes: &'static [u8],
-    size: usize,
-    build_id: [u8; 20],
-    page: PageAbi,
-    plan: &'static [Mapping],
-    soname: &'static str,
-    /// The constants: name, alias and offset of each function.
-    functions: &'static [(&'static str, Option<&'static str>, usize)],
-}
-
-macro_rules! shipped {
-    ($module:ident, $($function:literal $(= $alias:literal)?: $symbol:ident),*) => {
-        Shipped {
-            name: stringify!($module),
-            bytes: $module::IMAGE.as_bytes(),
-            size: $module::IMAGE_SIZE,
-            build_id: $module::BUILD_ID,
-            page: PageAbi { abi: $module::PAGE_ABI, layout: $module::PAGE_LAYOUT },
-            plan: &$module::MAP_PLAN,
-            soname: $module::SONAME,
-            functions: &[$(($function, shipped!(@alias $($alias)?), $module::symbol::$symbol)),*],
-        }
-    };
-    (@alias) => { None };
-    (@alias $alias:literal) => { Some($alias) };
-}
-
-static X86_64: Shipped = shipped!(
-    x86_64,
-    "__vdso_clock_gettime" = "clock_gettime": __VDSO_CLOCK_GETTIME,
-    "__vdso_gettimeofday" = "gettimeofday": __VDSO_GETTIMEOFDAY,
-    "__vdso_time" = "time": __VDSO_TIME,
-    "__vdso_clock_getres" = "clock_getres": __VDSO_CLOCK_GETRES,
-    "__vdso_getcpu" = "getcpu": __VDSO_GETCPU
-);
-static RISCV64: Shipped = shipped!(
-    riscv64,
-    "__vdso_clock_gettime": __VDSO_CLOCK_GETTIME,
-    "__vdso_gettimeofday": __VDSO_GETTIMEOFDAY,
-    "__vdso_clock_getres": __VDSO_CLOCK_GETRES,
-    "__vdso_getcpu": __VDSO_GETCPU,
-    "__vdso_flush_icache": __VDSO_FLUSH_ICACHE,
-    "__vdso_rt_sigreturn": __VDSO_RT_SIGRETURN
-);
-static AARCH64: Shipped = shipped!(
-    aarch64,
-    "__kernel_clock_gettime": __KERNEL_CLOCK_GETTIME,
-    "__kernel_gettimeofday": __KERNEL_GETTIMEOFDAY,
-    "__kernel_clock_getres": __KERNEL_CLOCK_GETRES,
-    "__kernel_rt_sigreturn": __KERNEL_RT_SIGRETURN
-);
 
 /// One test for each image, in a module of its architecture's name.
 macro_rules! for_each_image {
     ($($test:ident),* $(,)?) => {
-        mod x86_64_image {
-            $( #[test] fn $test() { super::$test(&super::X86_64) } )*
-        }
-        mod riscv64_image {
-            $( #[test] fn $test() { super::$test(&super::RISCV64) } )*
-        }
-        mod aarch64_image {
-            $( #[test] fn $test() { super::$test(&super::AARCH64) } )*
+        vdso_tests::architectures! { tests_of [$($test)*] }
+    };
+}
+
+macro_rules! tests_of {
+    ([$($test:ident)*] $arch:ident $how:ident $own:tt) => {
+        mod $arch {
+            $( #[test] fn $test() { super::$test(&vdso_tests::arch::$arch::ARCHITECTURE) } )*
         }
     };
 }
@@ -95,20 +39,21 @@ for_each_image! {
     readelf_finds_no_relocation,
 }
 
-impl Shipped {
-    fn inspect(&self) -> Inspection {
-        let inspection = inspect(&self.bytes[..self.size]).expect("an ELF file");
-        assert!(inspection.problems.is_empty(), "{:?}", inspection.problems);
-        inspection
-    }
+fn facts(shipped: &Architecture) -> Inspection {
+    let image = shipped.image;
+    let inspection = inspect(&image.bytes[..image.size]).expect("an ELF file");
+    assert!(inspection.problems.is_empty(), "{:?}", inspection.problems);
+    inspection
+}
 
-    fn file(&self) -> PathBuf {
-        vdso_tests::workspace().join("vdso-image/arch").join(self.name).join("vdso.so")
-    }
+fn file(shipped: &Architecture) -> PathBuf {
+    vdso_tests::workspace().join("vdso-image/arch").join(shipped.name()).join("vdso.so")
+}
 
-    fn snapshot(&self, what: &str, text: &str) {
-        insta::assert_snapshot!(format!("{what}_{}", self.name), text);
-    }
+fn snapshot(shipped: &Architecture, what: &str, text: &str) {
+    insta::with_settings!({ snapshot_path => shipped.snapshots(), prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!(what, text);
+    });
 }
 
 /// Lines of text, one a thing.
@@ -119,8 +64,8 @@ fn lines<T>(things: impl IntoIterator<Item = T>, mut line: impl FnMut(&T) -> Str
     })
 }
 
-fn symbols(shipped: &Shipped) {
-    let mut symbols = shipped.inspect().symbols;
+fn symbols(shipped: &Architecture) {
+    let mut symbols = facts(shipped).symbols;
     symbols.sort_by(|a, b| a.name.cmp(&b.name));
     let text = lines(&symbols, |symbol| {
         assert!(symbol.size > 0 && symbol.value > 0, "{} is no function with code", symbol.name);
@@ -128,32 +73,33 @@ fn symbols(shipped: &Shipped) {
         let hidden = if symbol.version_hidden { " hidden" } else { "" };
         format!("{} {version}{hidden} {} {} {}", symbol.name, symbol.kind, symbol.binding, symbol.visibility)
     });
-    shipped.snapshot("symbols", &text);
+    snapshot(shipped, "symbols", &text);
 }
 
-fn a_constant_is_the_symbols_and_an_alias_the_function_itself(shipped: &Shipped) {
-    let image = shipped.inspect();
-    let value = |name: &str| image.symbols.iter().find(|symbol| symbol.name == name).map(|symbol| symbol.value);
-    for &(name, alias, offset) in shipped.functions {
+fn a_constant_is_the_symbols_and_an_alias_the_function_itself(shipped: &Architecture) {
+    let facts = facts(shipped);
+    let value = |name: &str| facts.symbols.iter().find(|symbol| symbol.name == name).map(|symbol| symbol.value);
+    for &(name, offset) in shipped.image.symbols {
         assert_eq!(value(name), Some(offset as u64), "{name}: the constant is the symbol's");
-        if let Some(alias) = alias {
-            assert_eq!(value(alias), value(name), "{alias}");
-        }
     }
-    let names = shipped.functions.iter().map(|(_, alias, _)| 1 + usize::from(alias.is_some())).sum::<usize>();
-    assert_eq!(image.symbols.len(), names, "no function without a constant");
+    for &(alias, function) in shipped.aliases {
+        assert!(value(alias).is_some() && value(alias) == value(function), "{alias}");
+    }
+    let addresses: BTreeSet<u64> = facts.symbols.iter().map(|symbol| symbol.value).collect();
+    assert_eq!(facts.symbols.len(), addresses.len() + shipped.aliases.len(), "no alias but these");
+    assert_eq!(facts.symbols.len(), shipped.image.symbols.len(), "no function without a constant");
 }
 
-fn versions(shipped: &Shipped) {
-    let text = lines(shipped.inspect().versions, |version| {
+fn versions(shipped: &Architecture) {
+    let text = lines(facts(shipped).versions, |version| {
         let base = if version.base { " base" } else { "" };
         format!("{} {} {:#x}{base} {:?}", version.index, version.name, version.hash, version.parents)
     });
-    shipped.snapshot("versions", &text);
+    snapshot(shipped, "versions", &text);
 }
 
-fn segments(shipped: &Shipped) {
-    let image = shipped.inspect();
+fn segments(shipped: &Architecture) {
+    let image = facts(shipped);
     let text = lines(&image.segments, |segment| {
         assert_eq!(segment.file_size, segment.memory_size, "{}: nothing to be filled with zeroes", segment.kind);
         assert_eq!(segment.offset, segment.address, "{}: at its place in the file", segment.kind);
@@ -161,11 +107,11 @@ fn segments(shipped: &Shipped) {
         let extent = if whole { "the whole file" } else { "a part" };
         format!("{} flags {:#x} align {:#x} {extent}", segment.kind, segment.flags, segment.align)
     });
-    shipped.snapshot("segments", &text);
+    snapshot(shipped, "segments", &text);
 }
 
-fn dynamic_section(shipped: &Shipped) {
-    let text = lines(shipped.inspect().dynamic, |entry| {
+fn dynamic_section(shipped: &Architecture) {
+    let text = lines(facts(shipped).dynamic, |entry| {
         // Addresses and sizes of tables move; what is counted in entries, and the name, do not.
         let tag = entry.tag.to_string();
         let value = match (&entry.text, tag.as_str()) {
@@ -175,17 +121,18 @@ fn dynamic_section(shipped: &Shipped) {
         };
         format!("{tag} {value}")
     });
-    shipped.snapshot("dynamic_section", &text);
+    snapshot(shipped, "dynamic_section", &text);
 }
 
-fn notes(shipped: &Shipped) {
-    let encoding = Encoding::of_architecture(shipped.name).expect("an architecture with an image");
+fn notes(shipped: &Architecture) {
+    let encoding = Encoding::of_architecture(shipped.name()).expect("an architecture with an image");
     let expected = PageAbi { abi: vvar::page::ABI, layout: encoding.layout() };
-    assert_eq!(shipped.page, expected, "the constants");
-    let text = lines(shipped.inspect().notes, |note| {
+    let constants = PageAbi { abi: shipped.image.page_abi, layout: shipped.image.page_layout };
+    assert_eq!(constants, expected);
+    let text = lines(facts(shipped).notes, |note| {
         let content = match &note.content {
             NoteContent::BuildId { id } => {
-                let constant: String = shipped.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+                let constant: String = shipped.image.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
                 assert_eq!(*id, constant);
                 format!("build id of {} digits", id.len())
             }
@@ -197,27 +144,27 @@ fn notes(shipped: &Shipped) {
         };
         format!("{} {:#x} {content}", note.owner, note.kind)
     });
-    shipped.snapshot("notes", &text);
+    snapshot(shipped, "notes", &text);
 }
 
-fn map_plan(shipped: &Shipped) {
-    assert_eq!(shipped.inspect().soname.as_deref(), Some(shipped.soname));
-    shipped.snapshot("map_plan", &lines(shipped.plan, |part| format!("{part:?}")));
+fn map_plan(shipped: &Architecture) {
+    assert_eq!(facts(shipped).soname.as_deref(), Some(shipped.image.soname));
+    snapshot(shipped, "map_plan", &lines(shipped.image.map_plan, |part| format!("{part:?}")));
 }
 
 /// The bytes that are compiled in are those of the file that ships.
-fn the_file_is_the_constant(shipped: &Shipped) {
-    let file = std::fs::read(shipped.file()).expect("the image that ships");
-    assert!(file == shipped.bytes[..shipped.size]);
-    assert!(shipped.bytes[shipped.size..].iter().all(|&byte| byte == 0), "padded with zeroes");
-    assert_eq!(shipped.bytes.as_ptr() as usize % 4096, 0, "at the start of a page");
+fn the_file_is_the_constant(shipped: &Architecture) {
+    let file = std::fs::read(file(shipped)).expect("the image that ships");
+    assert!(file == shipped.image.bytes[..shipped.image.size]);
+    assert!(shipped.image.bytes[shipped.image.size..].iter().all(|&byte| byte == 0), "padded with zeroes");
+    assert_eq!(shipped.image.bytes.as_ptr() as usize % shipped.image.page_size, 0, "at the start of a page");
 }
 
 /// As another program sees it.
-fn readelf_finds_no_relocation(shipped: &Shipped) {
+fn readelf_finds_no_relocation(shipped: &Architecture) {
     let readelf = need!("readelf", "binutils");
     let output =
-        Command::new(readelf).arg("-rW").arg(shipped.file()).env("LC_ALL", "C").output().expect("readelf starts");
+        Command::new(readelf).arg("-rW").arg(file(shipped)).env("LC_ALL", "C").output().expect("readelf starts");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     assert_eq!(text.trim(), "There are no relocations in this file.");

@@ -1,13 +1,14 @@
 //! Every function for every kind of page, against the kernel's system calls and the page's own reader.
 
-use crate::architecture::{system_call, Architecture};
-use crate::guest::{is_the_pages, start_of, Argument, End, Guest, NULL, REALTIME, UNWRITTEN};
-use crate::{for_each_architecture, start};
-use libc::{SIGILL, SIGSEGV};
+use libc::SIGSEGV;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use vdso_tests::arch::ARCHITECTURES;
+use vdso_tests::guest::{is_the_pages, start_of, Argument, End, Guest, NULL, REALTIME, UNWRITTEN};
+use vdso_tests::{start, Emulated};
 use vvar::memory::{Encoded, SplitLines};
 use vvar::page::{line_offset, offset, Line};
-use vvar::{Clock, CounterKind, PageRead, PageWrite, Source, Start, Synchronisation, Timekeeper, Writer};
+use vvar::{Clock, PageRead, PageWrite, Source, Start, Synchronisation, Timekeeper, Writer};
 
 for_each_architecture! {
     the_guests_counter_is_the_hosts,
@@ -36,26 +37,28 @@ fn ids() -> impl Iterator<Item = i32> {
 }
 
 fn clock_gettime(guest: &mut Guest, id: i32) -> Result<i128, i64> {
-    let function = guest.architecture.functions.clock_gettime;
+    let function = guest.functions.clock_gettime;
     guest.call(function, [Argument::Number(id.into()), Argument::Buffer(0), NULL]).time()
 }
 
 fn kernel_time(guest: &mut Guest, id: i32) -> Result<i128, i64> {
-    guest.system_call(system_call::CLOCK_GETTIME, [Argument::Number(id.into()), Argument::Buffer(0), NULL]).time()
+    guest
+        .system_call(guest.emulated.numbers.clock_gettime, [Argument::Number(id.into()), Argument::Buffer(0), NULL])
+        .time()
 }
 
 fn clock_getres(guest: &mut Guest, id: i32, at: Argument) -> End {
-    let function = guest.architecture.functions.clock_getres;
+    let function = guest.functions.clock_getres;
     guest.call(function, [Argument::Number(id.into()), at, NULL])
 }
 
 fn kernel_resolution(guest: &mut Guest, id: i32, at: Argument) -> End {
-    guest.system_call(system_call::CLOCK_GETRES, [Argument::Number(id.into()), at, NULL])
+    guest.system_call(guest.emulated.numbers.clock_getres, [Argument::Number(id.into()), at, NULL])
 }
 
 /// What `gettimeofday` wrote: a time in ns, and a timezone.
 fn gettimeofday(guest: &mut Guest, time: Argument, zone: Argument) -> ([i64; 2], i64) {
-    let function = guest.architecture.functions.gettimeofday;
+    let function = guest.functions.gettimeofday;
     match guest.call(function, [time, zone, NULL]) {
         End::Returned { result: 0, buffers: [time, [zone, UNWRITTEN]] } => (time, zone),
         other => panic!("{other:?}"),
@@ -92,7 +95,7 @@ fn assert_resolution_is_the_kernels(guest: &mut Guest, id: i32) {
 
 fn assert_time_of_day_is_the_kernels(guest: &mut Guest) {
     let kernel = |guest: &mut Guest| match guest
-        .system_call(system_call::GETTIMEOFDAY, [Argument::Buffer(0), Argument::Buffer(1), NULL])
+        .system_call(guest.emulated.numbers.gettimeofday, [Argument::Buffer(0), Argument::Buffer(1), NULL])
     {
         End::Returned { result: 0, buffers: [time, [zone, _]] } => (time, zone),
         other => panic!("{other:?}"),
@@ -105,8 +108,8 @@ fn assert_time_of_day_is_the_kernels(guest: &mut Guest) {
 }
 
 /// What all other tests here rest on.
-fn the_guests_counter_is_the_hosts(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
+fn the_guests_counter_is_the_hosts(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
     for _ in 0..100 {
         let before = guest.counter.now();
         let sample = guest.sample();
@@ -117,8 +120,8 @@ fn the_guests_counter_is_the_hosts(architecture: &'static Architecture) {
     guest.finish();
 }
 
-fn an_unpublished_page_leaves_everything_to_the_kernel(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
+fn an_unpublished_page_leaves_everything_to_the_kernel(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
     for id in ids() {
         assert_from_the_kernel(&mut guest, id);
         assert_resolution_is_the_kernels(&mut guest, id);
@@ -127,9 +130,9 @@ fn an_unpublished_page_leaves_everything_to_the_kernel(architecture: &'static Ar
     guest.finish();
 }
 
-fn a_live_page_answers_for_its_clocks_and_the_kernel_for_the_others(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
-    let mut clocks = guest.go_live(architecture.hot, 0);
+fn a_live_page_answers_for_its_clocks_and_the_kernel_for_the_others(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
+    let mut clocks = guest.go_live(emulated.hot, 0);
     for _ in 0..20 {
         guest.publish(&mut clocks, 0);
         for clock in Clock::ALL {
@@ -146,10 +149,10 @@ fn a_live_page_answers_for_its_clocks_and_the_kernel_for_the_others(architecture
 }
 
 /// Longer ago than the hot path's span, and than a second.
-fn a_page_that_was_published_long_ago_answers_on_the_slow_path(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
+fn a_page_that_was_published_long_ago_answers_on_the_slow_path(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
     for age in [1, 2, 5, 100, 3000] {
-        let _clocks = guest.go_live(architecture.hot, age);
+        let _clocks = guest.go_live(emulated.hot, age);
         for clock in Clock::ALL {
             assert_from_the_page(&mut guest, clock);
             let since = guest.page_time(clock) - start_of(clock);
@@ -160,19 +163,19 @@ fn a_page_that_was_published_long_ago_answers_on_the_slow_path(architecture: &'s
     guest.finish();
 }
 
-fn other_counters_are_read_on_the_slow_path(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
-    for &kind in architecture.slow {
+fn other_counters_are_read_on_the_slow_path(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
+    for &kind in emulated.slow {
         let _clocks = guest.go_live(kind, 0);
         for clock in Clock::ALL {
             assert_from_the_page(&mut guest, clock);
         }
     }
     // Another architecture's is none that the image could read.
-    for kind in [CounterKind::Rdtscp, CounterKind::LfenceRdtsc, CounterKind::Cntvct, CounterKind::RiscvTime] {
-        if kind == architecture.hot {
-            continue;
-        }
+    let own = emulated.architecture.counters;
+    assert!(own.contains(&emulated.hot) && emulated.slow.iter().all(|kind| own.contains(kind)), "{own:?}");
+    let kinds = ARCHITECTURES.iter().flat_map(|other| other.counters);
+    for &kind in kinds.filter(|kind| !own.contains(kind)) {
         let _clocks = guest.go_live(kind, 0);
         for clock in Clock::ALL {
             match clock.is_coarse() {
@@ -184,32 +187,12 @@ fn other_counters_are_read_on_the_slow_path(architecture: &'static Architecture)
     guest.finish();
 }
 
-/// CNTVCTSS_EL0 is an undefined instruction to a QEMU without FEAT_ECV (before 9.1): there the image's read of it shows as that.
-#[test]
-fn the_self_synchronised_counter_is_read_by_its_register() {
-    let mut guest = start!(&crate::architecture::AARCH64);
-    let _clocks = guest.go_live(CounterKind::Cntvctss, 0);
-    for clock in Clock::ALL {
-        let function = guest.architecture.functions.clock_gettime;
-        let id = Argument::Number(clock.id() as i64);
-        let before = guest.page_time(clock);
-        match guest.call(function, [id, Argument::Buffer(0), NULL]) {
-            End::Signal(SIGILL) if !clock.is_coarse() => {}
-            end => {
-                let ours = end.time().expect("a clock of the page");
-                assert!(before <= ours && ours <= guest.page_time(clock), "{clock:?}: {before}, {ours}");
-            }
-        }
-    }
-    guest.finish();
-}
-
-fn gettimeofday_comes_from_realtime(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
+fn gettimeofday_comes_from_realtime(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
     for age in [0, 5] {
-        let _clocks = guest.go_live(architecture.hot, age);
+        let _clocks = guest.go_live(emulated.hot, age);
         let (time, zone) = (Argument::Buffer(0), Argument::Buffer(1));
-        let kernel = match guest.system_call(system_call::GETTIMEOFDAY, [NULL, zone, NULL]) {
+        let kernel = match guest.system_call(guest.emulated.numbers.gettimeofday, [NULL, zone, NULL]) {
             End::Returned { result: 0, buffers: [_, [zone, _]] } => zone,
             other => panic!("{other:?}"),
         };
@@ -234,8 +217,8 @@ fn gettimeofday_comes_from_realtime(architecture: &'static Architecture) {
     guest.finish();
 }
 
-fn resolutions_come_from_the_page_once_it_has_them(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
+fn resolutions_come_from_the_page_once_it_has_them(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
     let writer = Writer::new(guest.page());
     // Other ones than any host's, so that they are seen to come from the page.
     writer.set_resolution(2, 10_000_000);
@@ -252,23 +235,23 @@ fn resolutions_come_from_the_page_once_it_has_them(architecture: &'static Archit
 }
 
 /// As in Linux's vDSO: a fault for the clocks that the page holds, and the system call's -EFAULT (or another error) for others.
-fn a_null_pointer_faults_or_is_refused(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
-    let _clocks = guest.go_live(architecture.hot, 0);
+fn a_null_pointer_faults_or_is_refused(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
+    let _clocks = guest.go_live(emulated.hot, 0);
     for id in ids() {
         let arguments = [Argument::Number(id.into()), NULL, NULL];
         let expected = match Clock::from_id(id) {
             Some(_) => End::Signal(SIGSEGV),
-            None => guest.system_call(system_call::CLOCK_GETTIME, arguments),
+            None => guest.system_call(guest.emulated.numbers.clock_gettime, arguments),
         };
-        assert_eq!(guest.call(architecture.functions.clock_gettime, arguments), expected, "clock {id}");
+        assert_eq!(guest.call(guest.functions.clock_gettime, arguments), expected, "clock {id}");
     }
     guest.finish();
 }
 
-fn a_page_of_another_layout_is_refused(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
-    let _clocks = guest.go_live(architecture.hot, 0);
+fn a_page_of_another_layout_is_refused(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
+    let _clocks = guest.go_live(emulated.hot, 0);
     let page = guest.page();
     for clock in Clock::ALL {
         let at = offset::LINES + clock.id() * size_of::<Line>() + line_offset::CTL;
@@ -280,11 +263,11 @@ fn a_page_of_another_layout_is_refused(architecture: &'static Architecture) {
         }
         assert_from_the_page(&mut guest, clock);
     }
-    // A whole page as x86_64 has it, by a counter of that name.
+    // A whole page with the other lines that there are, by this architecture's counter.
     guest.clear();
     let split: Encoded<_, SplitLines> = Encoded::new(*guest.page().memory());
     let source = Source {
-        kind: architecture.hot,
+        kind: emulated.hot,
         frequency: guest.frequency(),
         bits: 64,
         synchronisation: Synchronisation::Architectural,
@@ -301,9 +284,9 @@ fn a_page_of_another_layout_is_refused(architecture: &'static Architecture) {
     guest.finish();
 }
 
-fn a_disabled_page_leaves_the_clocks_to_the_kernel(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
-    let _clocks = guest.go_live(architecture.hot, 0);
+fn a_disabled_page_leaves_the_clocks_to_the_kernel(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
+    let _clocks = guest.go_live(emulated.hot, 0);
     Writer::new(guest.page()).disable(Clock::EVERY);
     for clock in Clock::ALL {
         assert_from_the_kernel(&mut guest, clock.id() as i32);
@@ -314,9 +297,9 @@ fn a_disabled_page_leaves_the_clocks_to_the_kernel(architecture: &'static Archit
 
 /// A writer that does nothing but publish. The guest's loop sees no step back; a read that the kernel answers would be years
 /// off, and is told by that.
-fn time_does_not_run_backwards_while_a_writer_publishes(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
-    let mut clocks = guest.go_live(architecture.hot, 0);
+fn time_does_not_run_backwards_while_a_writer_publishes(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
+    let mut clocks = guest.go_live(emulated.hot, 0);
     let (page, counter, stop) = (guest.page(), guest.counter, AtomicBool::new(false));
     std::thread::scope(|scope| {
         let publishing = scope.spawn(|| {
@@ -344,35 +327,24 @@ fn time_does_not_run_backwards_while_a_writer_publishes(architecture: &'static A
     guest.finish();
 }
 
-fn functions_that_have_no_page_make_the_system_call(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
-    let arguments = [Argument::Buffer(0), Argument::Buffer(1), NULL];
-    if let Some(getcpu) = architecture.getcpu {
-        // The guest's thread can be moved to another CPU between two calls, but not always.
-        let mut same = || guest.call(getcpu, arguments) == guest.system_call(system_call::GETCPU, arguments);
-        assert!((0..20).any(|_| same()));
-        assert_eq!(guest.call(getcpu, [NULL; 3]).result(), 0);
-    }
-    if let Some(flush_icache) = architecture.flush_icache {
-        // Of this thread, of all threads, and with flags that there are not.
-        for flags in [1, 0, 2, -1] {
-            let arguments = [Argument::Buffer(0), Argument::Buffer(1), Argument::Number(flags)];
-            let kernel = guest.system_call(system_call::RISCV_FLUSH_ICACHE, arguments);
-            assert_eq!(guest.call(flush_icache, arguments), kernel, "flags {flags}");
+/// With these and those of the other tests, every function of the image is called here.
+fn functions_that_have_no_page_make_the_system_call(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
+    for function in emulated.system_calls {
+        let offset = emulated.architecture.image.symbol(function.function).expect("a function of the image");
+        for pointers in [[Argument::Buffer(0), Argument::Buffer(1)], [NULL; 2]] {
+            // As a third argument, flags: some that there are for a call that has any, and some that there are not.
+            for flags in [0, 1, 2, -1] {
+                let arguments = [pointers[0], pointers[1], Argument::Number(flags)];
+                let mut calls = || (guest.call(offset, arguments), guest.system_call(function.number, arguments));
+                // The guest's thread can be moved to another CPU between two calls, but not always.
+                let same = (0..20).map(|_| calls()).find(|(ours, kernels)| ours == kernels);
+                assert!(same.is_some(), "{}, {arguments:?}: {:?}", function.name, calls());
+            }
         }
     }
     guest.finish();
-}
-
-/// The pages of the loader's mapping are guarded: an indirect call must meet a landing pad, and behind it there is none.
-#[test]
-fn entries_have_landing_pads() {
-    let mut guest = start!(&crate::architecture::AARCH64);
-    let functions = &guest.architecture.functions;
-    for function in [functions.clock_gettime, functions.gettimeofday, functions.clock_getres] {
-        let arguments = [NULL, Argument::Buffer(0), NULL];
-        assert_eq!(guest.call(function, arguments).result(), 0);
-        assert_eq!(guest.call(function + 4, arguments), End::Signal(SIGILL), "behind the landing pad");
-    }
-    guest.finish();
+    let called = emulated.system_calls.iter().map(|function| function.function).chain(emulated.functions.names());
+    let exported = emulated.architecture.image.symbols.iter().map(|symbol| symbol.0);
+    assert_eq!(called.collect::<BTreeSet<_>>(), exported.collect());
 }

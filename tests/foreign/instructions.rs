@@ -1,11 +1,10 @@
 //! How many instructions each function executes, counted by QEMU, which logs each one: a figure that repeats to the digit, so
 //! that a change of the compiler or of the sources shows as a difference.
 
-use crate::architecture::Architecture;
-use crate::guest::{emulator, Argument, Guest, BASE, NULL};
-use crate::{for_each_architecture, start};
 use std::fmt::Write;
 use std::process::Command;
+use vdso_tests::guest::{emulator, Argument, Guest, BASE, NULL};
+use vdso_tests::{start, Architecture, Emulated};
 use vvar::page::SIZE;
 use vvar::{Clock, Writer};
 
@@ -30,18 +29,18 @@ impl Counts {
 
     fn clock_gettime(&mut self, guest: &mut Guest, clock: Clock, how: &str) {
         let arguments = [Argument::Number(clock.id() as i64), Argument::Buffer(0), NULL];
-        let function = guest.architecture.functions.clock_gettime;
+        let function = guest.functions.clock_gettime;
         self.call(guest, format!("clock_gettime({clock:?}){how}"), function, arguments);
     }
 
     fn gettimeofday(&mut self, guest: &mut Guest, how: &str) {
-        let function = guest.architecture.functions.gettimeofday;
+        let function = guest.functions.gettimeofday;
         self.call(guest, format!("gettimeofday{how}"), function, [Argument::Buffer(0), NULL, NULL]);
     }
 
     fn clock_getres(&mut self, guest: &mut Guest, clock: Clock, how: &str) {
         let arguments = [Argument::Number(clock.id() as i64), Argument::Buffer(0), NULL];
-        let function = guest.architecture.functions.clock_getres;
+        let function = guest.functions.clock_getres;
         self.call(guest, format!("clock_getres({clock:?}){how}"), function, arguments);
     }
 
@@ -78,24 +77,24 @@ fn one_instruction_at_a_time(architecture: &Architecture) -> &'static str {
 /// One run, with all calls.
 fn count(mut guest: Guest, log: &std::path::Path) -> Counts {
     let mut counts = Counts::default();
-    let architecture = guest.architecture;
+    let emulated = guest.emulated;
     let live = |guest: &Guest, kind, age| {
         // At the start of a second: for the next one no read has to carry.
         let _clocks = guest.go_live(kind, age);
         Writer::new(guest.page()).set_resolution(1, 4_000_000);
     };
     for clock in Clock::ALL {
-        live(&guest, architecture.hot, 0);
+        live(&guest, emulated.hot, 0);
         counts.clock_gettime(&mut guest, clock, "");
     }
-    live(&guest, architecture.hot, 0);
+    live(&guest, emulated.hot, 0);
     counts.gettimeofday(&mut guest, "");
     counts.clock_getres(&mut guest, Clock::Monotonic, "");
     counts.clock_getres(&mut guest, Clock::MonotonicCoarse, "");
-    live(&guest, architecture.hot, 10);
+    live(&guest, emulated.hot, 10);
     counts.clock_gettime(&mut guest, Clock::Monotonic, ", published 10 s ago");
     counts.gettimeofday(&mut guest, ", published 10 s ago");
-    for &kind in architecture.slow {
+    for &kind in emulated.slow {
         live(&guest, kind, 0);
         counts.clock_gettime(&mut guest, Clock::Monotonic, &format!(", by {kind:?}"));
         counts.gettimeofday(&mut guest, &format!(", by {kind:?}"));
@@ -105,10 +104,9 @@ fn count(mut guest: Guest, log: &std::path::Path) -> Counts {
     counts.clock_gettime(&mut guest, Clock::Monotonic, ", empty page");
     counts.gettimeofday(&mut guest, ", empty page");
     counts.clock_getres(&mut guest, Clock::Monotonic, ", empty page");
-    for (name, function) in [("getcpu", architecture.getcpu), ("flush_icache", architecture.flush_icache)] {
-        if let Some(function) = function {
-            counts.call(&mut guest, name, function, [NULL; 3]);
-        }
+    for function in emulated.system_calls {
+        let offset = emulated.architecture.image.symbol(function.function).expect("a function of the image");
+        counts.call(&mut guest, function.name, offset, [NULL; 3]);
     }
     guest.finish();
     counts.read(&std::fs::read_to_string(log).expect("QEMU's log"));
@@ -117,7 +115,7 @@ fn count(mut guest: Guest, log: &std::path::Path) -> Counts {
 
 /// The first counts that are found twice in a row: on a busy machine more than a second can pass between a publish and a call,
 /// and a read then has to carry.
-fn every_function_and_clock(architecture: &'static Architecture) {
+fn every_function_and_clock(emulated: &'static Emulated) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = folder.path().join("log");
     let path = log.to_str().expect("a UTF-8 name");
@@ -126,12 +124,12 @@ fn every_function_and_clock(architecture: &'static Architecture) {
     for _ in 0..5 {
         let mut options = vec!["-d", "exec,nochain", "-dfilter", &filter, "-D", path];
         // Asked before the guest is: without QEMU the test is skipped there.
-        if emulator(architecture).is_ok() {
-            options.push(one_instruction_at_a_time(architecture));
+        if emulator(emulated.architecture).is_ok() {
+            options.push(one_instruction_at_a_time(emulated.architecture));
         }
-        let counts = count(start!(architecture, &options), &log);
+        let counts = count(start!(emulated, &options), &log);
         if last.as_ref() == Some(&counts) {
-            return compare(architecture, &counts);
+            return compare(emulated.architecture, &counts);
         }
         last = Some(counts);
     }
@@ -146,5 +144,7 @@ fn compare(architecture: &Architecture, counts: &Counts) {
     for (clock, instructions) in Clock::ALL.iter().zip(&counts.instructions) {
         assert!((10..=HOT_LIMIT).contains(instructions), "clock_gettime({clock:?}): {instructions} instructions");
     }
-    insta::assert_snapshot!(format!("instructions_{}", architecture.name), table);
+    insta::with_settings!({ snapshot_path => architecture.snapshots(), prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("instructions", table);
+    });
 }

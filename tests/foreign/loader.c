@@ -12,8 +12,9 @@
 //   o                  offsets in a signal's frame, by the C library's headers    o PC REGISTER ...
 //
 // A, B and C are numbers, or @0 and @1 for buffers of two words each, which hold UNWRITTEN before; WORDS are those four
-// afterwards. A call that ends in a signal has the answer `x SIGNAL`. DESC 1: unwinders find the image's frame
-// descriptions, FOUND times. DESC 0: they do not, and have only the bytes of the code. EXACT is 1 for the address of an
+// afterwards. A call that ends in a signal has the answer `x SIGNAL ADDRESS PC INSTRUCTION`: what the signal is about, the
+// interrupted instruction's address, and its four bytes, or -1 if it is not in the image. DESC 1: unwinders find the image's
+// frame descriptions, FOUND times. DESC 0: they do not, and have only the bytes of the code. EXACT is 1 for the address of an
 // instruction that was interrupted, 0 for one that is returned to. A REGISTER is given for each DWARF number from 0 to 31.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -52,52 +53,20 @@ static void fail(const char *what)
 	exit(1);
 }
 
-// The architecture's part.
+// The function that returns from a signal's handler, and the handler.
+uintptr_t trampoline;
+void on_signal(int signal, siginfo_t *info, void *context);
 
-#if defined(__aarch64__)
-
-#define PROTECTION_GUARDED 0x10 // PROT_BTI: indirect calls must meet a landing pad
-#define SA_RESTORER 0x04000000
-#define UNDEFINED_INSTRUCTION "udf #0"
-#define PROGRAM_COUNTER pc
-#define REGISTER(n) (n < 31 ? AT(regs) + 8 * n : AT(sp))
-
-static uint64_t counter(void)
-{
-	uint64_t value;
-	__asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(value));
-	return value;
-}
-
-static uint64_t frequency(void)
-{
-	uint64_t value;
-	__asm__ volatile("mrs %0, cntfrq_el0" : "=r"(value));
-	return value;
-}
-
-#elif defined(__riscv)
-
-#define PROTECTION_GUARDED 0
-#define UNDEFINED_INSTRUCTION ".word 0xc0001073" // the assembler's `unimp`, in its long form
-#define PROGRAM_COUNTER __gregs[REG_PC]
-#define REGISTER(n) (AT(__gregs) + 8 * n) // register 0 is no register: there is the program counter
-
-static uint64_t counter(void)
-{
-	uint64_t value;
-	__asm__ volatile("fence r, i; rdtime %0; fence i, r" : "=r"(value)::"memory");
-	return value;
-}
-
-static uint64_t frequency(void)
-{
-	return 0; // no register tells it
-}
-
-#else
-#error "no image for this architecture"
-#endif
+// The architecture's part, in tests/arch:
+//
+//   PROTECTION_GUARDED       what mmap is told beside PROT_EXEC, if entries have landing pads
+//   UNDEFINED_INSTRUCTION    four bytes of assembly
+//   PROGRAM_COUNTER          in uc_mcontext
+//   REGISTER(n)              the offset of the register with DWARF number n in a signal's frame
+//   counter(), frequency()   the counter that the image reads; its frequency in Hz, 0 if no register tells it
+//   struct kernel_action     as rt_sigaction takes it, with .mask
+//   ACTION                   one for which on_signal returns to `trampoline`
+#include "loader.h"
 
 // The image.
 
@@ -181,14 +150,31 @@ static long argument(const char *text)
 
 static sigjmp_buf escape;
 
-static void on_fault(int signal)
+// Of the last signal: what it is about, and the instruction that it interrupted.
+static uintptr_t fault_address;
+static uintptr_t fault_at;
+
+static void on_fault(int signal, siginfo_t *info, void *context)
 {
+	fault_address = (uintptr_t)info->si_addr;
+	fault_at = ((ucontext_t *)context)->uc_mcontext.PROGRAM_COUNTER;
 	siglongjmp(escape, signal);
+}
+
+static void print_fault(int signal)
+{
+	uint32_t word;
+	long instruction = -1;
+	if (in_image(fault_at) && in_image(fault_at + sizeof word - 1)) {
+		memcpy(&word, (void *)fault_at, sizeof word);
+		instruction = word;
+	}
+	printf("x %d %ld %ld %ld\n", signal, (long)fault_address, (long)fault_at, instruction);
 }
 
 static void catch_faults(void)
 {
-	struct sigaction action = { .sa_handler = on_fault };
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
 	int signals[] = { SIGSEGV, SIGBUS, SIGILL };
 	for (int i = 0; i < 3; i++)
 		sigaction(signals[i], &action, NULL);
@@ -201,7 +187,7 @@ static void call(int is_system_call, const char *what, const char *a, const char
 	long number = strtol(what, NULL, 0), result;
 	int signal = sigsetjmp(escape, 1);
 	if (signal) {
-		printf("x %d\n", signal);
+		print_fault(signal);
 		return;
 	}
 	if (is_system_call) {
@@ -322,41 +308,6 @@ __attribute__((noinline)) long interrupted(long value)
 	kept += middle(value);
 	return kept;
 }
-
-uintptr_t trampoline;
-
-#if defined(__aarch64__)
-
-struct kernel_action {
-	void (*handler)(int, siginfo_t *, void *);
-	unsigned long flags;
-	uintptr_t restorer;
-	uint64_t mask;
-};
-
-#define ACTION { on_signal, SA_SIGINFO | SA_RESTORER | SA_NODEFER, trampoline, 0 }
-
-#else
-
-struct kernel_action {
-	void (*handler)(int, siginfo_t *, void *);
-	unsigned long flags;
-	uint64_t mask;
-};
-
-// There is no SA_RESTORER here: what the kernel does when it enters a handler, this does.
-void enter_handler(int, siginfo_t *, void *);
-__asm__(".globl enter_handler\n"
-	".type enter_handler, @function\n"
-	"enter_handler:\n"
-	"\tlla t0, trampoline\n"
-	"\tld ra, 0(t0)\n"
-	"\ttail on_signal\n"
-	".size enter_handler, . - enter_handler\n");
-
-#define ACTION { enter_handler, SA_SIGINFO | SA_NODEFER, 0 }
-
-#endif
 
 static void catch_interruption(const char *offset, const char *is_described)
 {

@@ -3,15 +3,13 @@
 //! The interrupted function is a leaf: where it returns to is nowhere but in its register, so that an unwinder which takes the
 //! return address for the program counter, or forgets a register, gets lost.
 
-use crate::architecture::Architecture;
-use crate::guest::{emulator, loader, loader_arguments, write_files, BASE};
-use crate::{for_each_architecture, start};
 use object::{Object, ObjectSymbol, SymbolKind};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use vdso_tests::skip;
+use vdso_tests::guest::{emulator, loader, loader_arguments, write_files, GuestImage, BASE};
+use vdso_tests::{skip, start, Emulated};
 
 for_each_architecture! {
     libgcc_finds_the_interrupted_functions,
@@ -35,10 +33,10 @@ fn function_at(program: &Path, address: u64) -> String {
     found.and_then(|symbol| symbol.name().ok().map(str::to_owned)).unwrap_or_else(|| format!("{address:#x}"))
 }
 
-fn libgcc_finds_the_interrupted_functions(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
-    let program = loader(architecture).expect("it runs");
-    let trampoline = BASE + architecture.functions.rt_sigreturn as u64;
+fn libgcc_finds_the_interrupted_functions(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
+    let program = loader(emulated).expect("it runs");
+    let trampoline = BASE + guest.functions.rt_sigreturn as u64;
     // By the bytes of the trampoline, and by its frame description.
     for described in [false, true] {
         let answer = guest.unwind('u', described);
@@ -61,8 +59,8 @@ fn libgcc_finds_the_interrupted_functions(architecture: &'static Architecture) {
 }
 
 /// What happens when a thread is cancelled. The values that the cleanups see were in registers when the signal came.
-fn libgcc_runs_the_cleanups_of_interrupted_functions(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
+fn libgcc_runs_the_cleanups_of_interrupted_functions(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
     for described in [false, true] {
         let answer = guest.unwind('f', described);
         let [found, cleaned, value] = &answer[..] else { panic!("{answer:?}") };
@@ -72,22 +70,23 @@ fn libgcc_runs_the_cleanups_of_interrupted_functions(architecture: &'static Arch
     guest.finish();
 }
 
-fn gdb_finds_the_interrupted_functions(architecture: &'static Architecture) {
+fn gdb_finds_the_interrupted_functions(emulated: &'static Emulated) {
     let gdb = vdso_tests::need!("gdb-multiarch", "gdb-multiarch");
-    let (emulator, program) = match emulator(architecture).and_then(|path| Ok((path, loader(architecture)?))) {
+    let (emulator, program) = match emulator(emulated.architecture).and_then(|path| Ok((path, loader(emulated)?))) {
         Ok(found) => found,
         Err(missing) => skip!(missing),
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
+    let image = GuestImage::shipped(emulated.architecture.image);
     // The page stays as it is, empty, and mapped until this process ends.
-    let _page = write_files(architecture, folder.path()).expect("files in it");
+    let _page = write_files(&image, folder.path()).expect("files in it");
     let socket = folder.path().join("gdb");
     let mut guest = Command::new(emulator);
-    guest.args(architecture.cpu.iter().flat_map(|cpu| ["-cpu", cpu])).arg("-g").arg(&socket).arg(&program);
-    guest.args(loader_arguments(architecture, folder.path())).stdin(Stdio::piped()).stdout(Stdio::piped());
+    guest.args(emulated.cpu.iter().flat_map(|cpu| ["-cpu", cpu])).arg("-g").arg(&socket).arg(&program);
+    guest.args(loader_arguments(&image, folder.path())).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut guest = vdso_tests::afresh(&mut guest).spawn().expect("QEMU starts");
     let mut input = guest.stdin.take().expect("a pipe");
-    writeln!(input, "u {} 0", architecture.functions.rt_sigreturn).expect("the guest reads");
+    writeln!(input, "u {} 0", image.function(emulated.functions.rt_sigreturn)).expect("the guest reads");
     drop(input);
     let start = Instant::now();
     while !socket.exists() {

@@ -1,13 +1,13 @@
 //! The trampoline's frame description, evaluated as an unwinder does it, against a frame as the C library's headers have it.
 
-use crate::architecture::Architecture;
-use crate::{for_each_architecture, start};
 use gimli::{
     BaseAddresses, CfaRule, EhFrame, EhFrameHdr, Encoding, EndianSlice, EvaluationResult, Expression, LittleEndian,
     Location, Piece, Register, RegisterRule, UnwindContext, UnwindExpression, UnwindSection, UnwindTableRow, Value,
 };
 use object::{Object, ObjectSection};
 use std::fmt::Write;
+use vdso_image::Image;
+use vdso_tests::{start, Emulated};
 
 for_each_architecture! {
     the_trampoline_is_what_unwinders_know_by_its_bytes,
@@ -19,11 +19,16 @@ type Bytes = EndianSlice<'static, LittleEndian>;
 /// Where the signal's frame is, on the stack of the handler.
 const STACK_POINTER: u64 = 0x7fff_0000_1000;
 
-fn the_trampoline_is_what_unwinders_know_by_its_bytes(architecture: &'static Architecture) {
-    let at = architecture.functions.rt_sigreturn - 4;
-    let bytes = &architecture.image[at..at + 12];
+fn trampoline(emulated: &Emulated, image: &Image) -> usize {
+    image.symbol(emulated.functions.rt_sigreturn).expect("an image with a trampoline")
+}
+
+fn the_trampoline_is_what_unwinders_know_by_its_bytes(emulated: &'static Emulated) {
+    let image = emulated.architecture.image;
+    let at = trampoline(emulated, image) - 4;
+    let bytes = &image.bytes[at..at + 12];
     let words = bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")));
-    assert_eq!(words.collect::<Vec<_>>(), architecture.trampoline);
+    assert_eq!(words.collect::<Vec<_>>(), emulated.trampoline);
 }
 
 /// The image's unwind information, found as an unwinder finds it.
@@ -60,7 +65,7 @@ impl Described {
 
 /// A register's value, or the address of one.
 struct Unwinder<'a> {
-    architecture: &'a Architecture,
+    emulated: &'a Emulated,
     described: &'a Described,
     memory: &'a dyn Fn(u64) -> u64,
     encoding: Encoding,
@@ -77,7 +82,7 @@ impl Unwinder<'_> {
         loop {
             result = match result {
                 EvaluationResult::RequiresRegister { register, .. } => {
-                    assert_eq!(register.0, self.architecture.stack_pointer, "all else is the handler's");
+                    assert_eq!(register.0, self.emulated.stack_pointer, "all else is the handler's");
                     evaluation.resume_with_register(Value::Generic(STACK_POINTER)).expect("an expression")
                 }
                 EvaluationResult::RequiresMemory { address, size: 8, .. } => {
@@ -111,31 +116,32 @@ impl Unwinder<'_> {
     }
 }
 
-fn the_description_restores_every_register(architecture: &'static Architecture) {
-    let mut guest = start!(architecture);
+fn the_description_restores_every_register(emulated: &'static Emulated) {
+    let mut guest = start!(emulated);
     let (pc, registers) = guest.signal_frame();
     guest.finish();
     // Each word of the stack holds a value of its own.
     let value_at = |address: u64| address ^ 0x5a5a_0000_0000_0000;
-    let described = Described::of(architecture.image);
+    let image = emulated.architecture.image;
+    let described = Described::of(image.bytes);
     let unwinder = Unwinder {
-        architecture,
+        emulated,
         described: &described,
         memory: &value_at,
         encoding: Encoding { format: gimli::Format::Dwarf32, version: 4, address_size: 8 },
     };
-    let trampoline = architecture.functions.rt_sigreturn as u64;
+    let trampoline = trampoline(emulated, image) as u64;
     // An unwinder that takes the handler's return address for one of a call looks one byte before it.
     for address in [trampoline - 1, trampoline, trampoline + 4] {
         let (is_signal_frame, column, row) = described.at(address);
         assert!(is_signal_frame);
-        assert_eq!(column.0, architecture.return_address);
+        assert_eq!(column.0, emulated.return_address);
         let frame_address = unwinder.frame_address(&row);
         let saved = |offset: usize| value_at(STACK_POINTER + offset as u64);
-        assert_eq!(frame_address, saved(registers[usize::from(architecture.stack_pointer)]), "the interrupted stack");
+        assert_eq!(frame_address, saved(registers[usize::from(emulated.stack_pointer)]), "the interrupted stack");
         let mut wrong = String::new();
         for number in 0..32 {
-            if number == architecture.stack_pointer || architecture.name == "riscv64" && number == 0 {
+            if number == emulated.stack_pointer || Some(number) == emulated.constant {
                 continue; // the frame address; a constant
             }
             let found = unwinder.register(&row, frame_address, Register(number));

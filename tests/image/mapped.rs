@@ -1,14 +1,11 @@
 //! The image and its page, mapped into this process as a kernel maps them into a program, and the functions called there.
 
+#[path = "../../xtask/src/bench/mapped.rs"]
+#[allow(dead_code)] // what the benchmarks alone need
+mod bench;
+
 use libc::{c_int, c_long, time_t, timespec, timeval};
-use nix::sys::memfd::{memfd_create, MFdFlags};
-use nix::sys::mman::{mmap, mmap_anonymous, mprotect, munmap, MapFlags, ProtFlags};
-use nix::unistd::ftruncate;
-use std::num::NonZeroUsize;
-use std::os::fd::OwnedFd;
-use std::ptr::NonNull;
-use vdso_image::x86_64::{symbol, IMAGE, MAP_PLAN, PAGE_SIZE};
-use vdso_image::{map, Kind, Permission};
+use vdso_image::x86_64::{symbol, IMAGE};
 use vvar::page::offset;
 use vvar::{PageWrite, RawPage};
 
@@ -20,62 +17,19 @@ pub(crate) struct Timezone {
     pub(crate) dst_time: c_int,
 }
 
-/// The mappings of one image, gone when this value is dropped.
+/// An image with a page of its own.
 #[derive(Debug)]
-pub(crate) struct Mapped {
-    /// The plan's lowest address.
-    base: NonNull<libc::c_void>,
-    /// The kernel's side of the page: the same frame, writable.
-    page: NonNull<libc::c_void>,
-}
-
-const SPAN: usize = map::span(&MAP_PLAN, PAGE_SIZE);
-
-fn length(bytes: usize) -> NonZeroUsize {
-    NonZeroUsize::new(bytes).expect("no mapping is empty")
-}
-
-fn protection(permission: Permission) -> ProtFlags {
-    match permission {
-        Permission::Read => ProtFlags::PROT_READ,
-        Permission::ReadExecute => ProtFlags::PROT_READ | ProtFlags::PROT_EXEC,
-        other => panic!("a permission that this test does not know: {other:?}"),
-    }
-}
+pub(crate) struct Mapped(bench::Mapped);
 
 impl Mapped {
-    /// Maps image and page, all of the page zero, and lets the functions through to the kernel.
+    /// Maps image and page, all of the page zero: the functions leave everything to the kernel.
     pub(crate) fn new() -> nix::Result<Mapped> {
-        let frame = memfd_create("vvar", MFdFlags::MFD_CLOEXEC)?;
-        ftruncate(&frame, PAGE_SIZE as libc::off_t)?;
-        let writable = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a new mapping, at an address of the kernel's choice.
-        let page = unsafe { mmap(None, length(PAGE_SIZE), writable, MapFlags::MAP_SHARED, &frame, 0)? };
-        // SAFETY: as above.
-        let base = unsafe { mmap_anonymous(None, length(SPAN), ProtFlags::PROT_NONE, MapFlags::MAP_PRIVATE)? };
-        let mapped = Mapped { base, page };
-        for part in &MAP_PLAN {
-            let at = mapped.image().wrapping_add_signed(part.offset as isize);
-            let (length, protection) = (length(part.pages * PAGE_SIZE), protection(part.permission));
-            match part.kind {
-                Kind::Vvar => map_frame(at, length, protection, &frame)?,
-                Kind::Image => map_copy(at, length, protection, IMAGE.as_bytes())?,
-                other => panic!("a mapping that this test does not know: {other:?}"),
-            }
-        }
-        Ok(mapped)
-    }
-
-    /// Address of the ELF header.
-    fn image(&self) -> usize {
-        self.base.as_ptr() as usize + map::image_offset(&MAP_PLAN)
+        bench::Mapped::new(IMAGE.as_bytes()).map(Mapped)
     }
 
     /// The page, as the kernel has it.
     pub(crate) fn page(&self) -> RawPage {
-        // SAFETY: a page of its own, mapped readable and writable for as long as `self` lives; all who use it do so by
-        // atomic operations. A copy of the value that outlives `self` would be a fault of the test, and fault.
-        unsafe { RawPage::new(self.page.as_ptr().cast()) }
+        self.0.page()
     }
 
     /// Makes the page what a fresh frame is.
@@ -87,7 +41,7 @@ impl Mapped {
 
     /// The address of a function.
     fn function(&self, offset: usize) -> *const () {
-        (self.image() + offset) as *const ()
+        self.0.image().as_ptr().wrapping_add(offset).cast_const().cast()
     }
 
     /// `clock_gettime`.
@@ -151,36 +105,3 @@ impl Mapped {
         }
     }
 }
-
-/// Maps a frame over the reservation at `at`.
-fn map_frame(at: usize, length: NonZeroUsize, protection: ProtFlags, frame: &OwnedFd) -> nix::Result<()> {
-    let flags = MapFlags::MAP_SHARED | MapFlags::MAP_FIXED;
-    // SAFETY: replaces a part of this image's own reservation, which nothing points into yet.
-    unsafe { mmap(NonZeroUsize::new(at), length, protection, flags, frame, 0).map(drop) }
-}
-
-/// Maps a private copy of `bytes` over the reservation at `at`.
-fn map_copy(at: usize, length: NonZeroUsize, protection: ProtFlags, bytes: &[u8]) -> nix::Result<()> {
-    assert_eq!(length.get(), bytes.len());
-    let writable = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED;
-    // SAFETY: as in map_frame; then the copy goes into the mapping just made, which has that length.
-    unsafe {
-        let memory = mmap_anonymous(NonZeroUsize::new(at), length, writable, flags)?;
-        memory.cast::<u8>().copy_from_nonoverlapping(NonNull::from(&bytes[0]), bytes.len());
-        mprotect(memory, length.get(), protection)
-    }
-}
-
-impl Drop for Mapped {
-    fn drop(&mut self) {
-        // SAFETY: both mappings are this value's own. An error would leave them mapped, which harms nobody.
-        unsafe {
-            let _ = munmap(self.base, SPAN);
-            let _ = munmap(self.page, PAGE_SIZE);
-        }
-    }
-}
-
-// SAFETY: the functions may be called from any thread, and the page is reached by atomic operations only.
-unsafe impl Sync for Mapped {}

@@ -1,12 +1,12 @@
 //! The committed tests and their verdicts, and herd7, which makes them.
 
-use super::machine::Machine;
 use super::protocol::Case;
 use super::trace::output;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use vdso_tests::machine::Machine;
 
 /// What a model says of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]

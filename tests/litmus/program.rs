@@ -7,16 +7,12 @@
 #![no_main]
 
 use core::arch::global_asm;
+use vvar::arch::MachineCounter;
 use vvar::control::Control;
 use vvar::rate::Rate;
 use vvar::slot::Slot;
 use vvar::writer::{Plan, Planner, Scope};
 use vvar::{Clock, ClockSet, Counter, Error, RawPage, Timespec, Writer};
-
-#[cfg(target_arch = "aarch64")]
-use vvar::arch::GenericTimer as MachineCounter;
-#[cfg(target_arch = "riscv64")]
-use vvar::arch::Time as MachineCounter;
 
 // Page and image, at the distance that the image was linked for.
 global_asm!(concat!(

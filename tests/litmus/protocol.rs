@@ -3,13 +3,13 @@
 //! What publish number n fills into a slot is n here, so a slot that is mixed from two publishes, or is another one than `seq`
 //! names, shows. The numbers are those of the run: the page is empty before the first publish.
 
-use super::machine::{Access, Effect, Machine};
 use super::slice::{Call, Words, AFTER_COUNTER, BEFORE_COUNTER, BRANCH_BEFORE_COUNTER};
 use super::test::Litmus;
 use super::thread::{Symbol, Thread};
 use super::trace::{Traces, Window};
 use super::writing::Written;
 use std::ops::Range;
+use vdso_tests::machine::{Access, Effect, Machine};
 use vvar::page::wide::offset as field;
 use vvar::page::{line_offset, offset};
 use vvar::Clock;

@@ -5,10 +5,10 @@
 //! arithmetic for become 0 with the same dependencies, and a branch on such a value is never taken: the test's thread then goes
 //! on where the real one might leave, so it can do more than the real one, not less.
 
-use super::machine::{Access, Address, Arithmetic, Effect, Fence, Operand, Register, Source, Test, FLAGS};
 use super::thread::{Kind, SharedAccess, Symbol, Thread, Value};
 use super::trace::Step;
 use std::collections::{HashMap, HashSet};
+use vdso_tests::machine::{Access, Address, Arithmetic, Effect, Fence, Operand, Register, Source, Test, FLAGS};
 
 /// Chooses words of shared memory, by their offset in it.
 pub(crate) type Words = fn(&Symbol, u64) -> bool;

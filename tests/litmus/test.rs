@@ -1,10 +1,10 @@
 //! A litmus test as the checker reads it (herd7's format: a name, what memory and registers hold at the start, a column a
 //! thread, and the outcome in question).
 
-use super::machine::Machine;
 use super::thread::Symbol;
 use super::writing::Written;
 use std::fmt::Write;
+use vdso_tests::machine::Machine;
 
 /// A litmus test.
 pub(crate) struct Litmus {

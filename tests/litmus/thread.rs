@@ -1,7 +1,7 @@
 //! A thread of a litmus test under construction: its accesses, barriers, branches and arithmetic, in program order, each naming
 //! the ones whose values it uses.
 
-use super::machine::{Access, Arithmetic, Machine, Operand, Test};
+use vdso_tests::machine::{Access, Arithmetic, Machine, Operand, Test};
 
 /// Shared memory: a line of the page, or a word of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

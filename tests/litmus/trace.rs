@@ -2,11 +2,11 @@
 //! of interest with the registers before each.
 
 use super::gdb::Debuggee;
-use super::machine::{Access, Address, Effect, Instruction, Machine, Register};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use vdso_tests::machine::{Access, Address, Effect, Instruction, Machine, Register};
 
 /// The calls that `program.rs` makes, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! How a thread becomes a column of a litmus test: what of it is kept, in which registers, in which words.
 
-use super::machine::{Access, Arithmetic, Operand, Register, Source};
 use super::thread::{Kind, Node, SharedAccess, Symbol, Thread, Value};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use vdso_tests::machine::{Access, Arithmetic, Operand, Register, Source};
 
 /// A thread as the checker reads it.
 pub(crate) struct Written {

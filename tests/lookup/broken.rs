@@ -1,8 +1,9 @@
 //! Images with one flaw each, and which client stumbles over it and how.
 
 use crate::elf::*;
-use crate::images::{Arch, Image};
+use crate::images::Image;
 use crate::patch::{header, segment, Patched};
+use vdso_tests::Architecture;
 
 /// What a client is to make of a broken image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(crate) enum Expect {
 /// A flaw.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
-    make: fn(&mut Patched, Arch),
+    make: fn(&mut Patched, &Architecture),
     /// The clients that stumble. To all others it is a good image.
     stumbles: &'static [(&'static [&'static str], Expect)],
 }
@@ -286,7 +287,7 @@ pub(crate) const CASES: &[Case] = &[
         name: "no clock_gettime",
         make: |image, arch| {
             let soname = image.table(DT_SONAME) as u32;
-            image.write_u32(image.symbol(arch.clock_gettime()), soname);
+            image.write_u32(image.symbol(arch.clock_gettime), soname);
         },
         stumbles: &[
             (GLIBC, AllButClock),

@@ -1,7 +1,8 @@
 //! The table held against the clients themselves: programs that read a clock, run on each broken image.
 
 use crate::broken::{Case, Expect, CASES};
-use crate::images::{images, Arch};
+use crate::images::images;
+use std::env::consts::ARCH;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use vdso_tests::{clock_calls, need, need_clocks, run};
@@ -53,7 +54,7 @@ type Observation = (Option<Seen>, Output);
 
 /// Runs the program on the image of a case.
 fn observe(program: &Path, case: &Case, folder: &Path) -> Observation {
-    let image = images().into_iter().find(|image| image.arch == Arch::X86_64).expect("an image for this machine");
+    let image = images().into_iter().find(|image| image.arch.name() == ARCH).expect("an image for this machine");
     let file = folder.join("vdso.so");
     std::fs::write(&file, case.image(&image).bytes).expect("a file in the temporary folder");
     let options = ["--count-syscalls", "--image", file.to_str().expect("UTF-8")];

@@ -1,4 +1,12 @@
-//! What the tests of the whole share: a way to say that a tool is missing, and a way to start `cargo xtask run`.
+//! What the tests of the whole share: a way to say that a tool is missing, a way to start `cargo xtask run`, and what there
+//! is to know of each architecture.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`arch`] | the architectures, one folder each |
+//! | [`architecture`] | the form of what is known of one |
+//! | [`guest`] | an image for another architecture, called under QEMU's user mode |
+//! | [`machine`] | instructions as the checker of memory models takes them |
 //!
 //! A test that needs a program of the machine asks for it by [`need!`]. Where the program is missing the test is
 //! *skipped*: one line on standard error and, if `VDSO_SKIPPED` names a file, the same line at its end, from where
@@ -13,6 +21,14 @@
 //! #   let _ = gdb;
 //! }
 //! ```
+
+#[path = "../arch/mod.rs"]
+pub mod arch;
+pub mod architecture;
+pub mod guest;
+pub mod machine;
+
+pub use architecture::{Architecture, Emulated};
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -70,8 +70,9 @@ pub(crate) fn committed(arch: Arch) -> PathBuf {
 
 /// The page that images of an architecture read.
 pub(crate) fn page_abi(arch: Arch) -> Result<PageAbi> {
-    let encoding = Encoding::of_architecture(arch.name())
-        .with_context(|| format!("vvar has no encoding of the page's lines for {arch}; add one in vvar/src/arch/mod.rs"))?;
+    let encoding = Encoding::of_architecture(arch.name()).with_context(|| {
+        format!("vvar has no encoding of the page's lines for {arch}; add one in vvar/src/arch/mod.rs")
+    })?;
     Ok(PageAbi { abi: vvar::page::ABI, layout: encoding.layout() })
 }
 

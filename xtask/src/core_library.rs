@@ -1,6 +1,7 @@
 //! `core` for targets that the compiler comes without.
 
 use anyhow::{bail, Context, Result};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -14,7 +15,26 @@ const BUILD_CORE_HERE: &str = "../shared/toolchain/build-core.sh";
 /// Names a sysroot that has been built already, as for `vdso-linker`.
 pub(crate) const SYSROOT: &str = "VDSO_SYSROOT";
 
+/// The compiler has no `core` for a target, and there is no script that would build it.
+#[derive(Debug)]
+pub(crate) struct NoCore {
+    pub(crate) target: String,
+}
+
+impl fmt::Display for NoCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = &self.target;
+        write!(f, "this compiler has no `core` for {target}: rustup target add {target}")
+    }
+}
+
+impl std::error::Error for NoCore {}
+
 /// A sysroot with `core` for `target`, made in `folder` where that is possible; `None`: the compiler's own has it.
+///
+/// # Errors
+///
+/// [`NoCore`], or what went wrong with the script.
 pub(crate) fn sysroot(target: &str, folder: &Path) -> Result<Option<PathBuf>> {
     let has_it = |sysroot: &Path| sysroot.join("lib/rustlib").join(target).join("lib").is_dir();
     if has_it(&own_sysroot()?) {
@@ -25,7 +45,7 @@ pub(crate) fn sysroot(target: &str, folder: &Path) -> Result<Option<PathBuf>> {
     }
     let script = std::env::var_os(BUILD_CORE).map_or_else(|| workspace().join(BUILD_CORE_HERE), PathBuf::from);
     if !script.is_file() {
-        bail!("this compiler has no `core` for {target}: rustup target add {target}");
+        return Err(NoCore { target: target.into() }.into());
     }
     let status = Command::new(&script)
         .arg(folder)

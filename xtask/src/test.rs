@@ -3,11 +3,12 @@
 //! A check whose tool is missing is skipped, and so is a test that says so (see `vdso_tests::skipped`). Both are listed at
 //! the end with the package that brings the tool. With `CI=true` nothing may be skipped.
 
+use crate::boot::{self, Architecture};
 use anyhow::{bail, Context};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
@@ -17,11 +18,20 @@ const SKIPPED: &str = "VDSO_SKIPPED";
 /// One check.
 struct Step {
     name: &'static str,
-    /// Arguments of cargo.
-    cargo: &'static [&'static str],
-    environment: &'static [(&'static str, &'static str)],
+    work: Work,
     needs: Option<Tool>,
     verdict: Verdict,
+}
+
+/// What a step runs.
+enum Work {
+    /// Cargo, with arguments and environment.
+    Cargo(&'static [&'static str], &'static [(&'static str, &'static str)]),
+    /// rustfmt on every source file. Cargo by itself would leave out those of the test kernel, which is a workspace of its own,
+    /// and those whose `mod` a macro makes.
+    Format,
+    /// Clippy on the test kernel, for each architecture: a check an architecture.
+    KernelLints,
 }
 
 /// A program that a step needs besides cargo itself.
@@ -48,26 +58,22 @@ const CLIPPY: Tool = Tool { probe: &["clippy", "--version"], name: "clippy", rem
 const DENY: Tool =
     Tool { probe: &["deny", "--version"], name: "cargo-deny", remedy: "cargo install --locked cargo-deny" };
 
+impl std::fmt::Display for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Work::Cargo(arguments, _) => write!(f, "cargo {}", arguments.join(" ")),
+            Work::Format => write!(f, "cargo fmt --all --check -- FILES"),
+            Work::KernelLints => write!(f, "cargo clippy, in tests/kernel"),
+        }
+    }
+}
+
 /// In the order in which they run: what is quickly told first.
 const STEPS: &[Step] = &[
-    Step {
-        name: "format",
-        cargo: &["fmt", "--all", "--check"],
-        environment: &[],
-        needs: Some(RUSTFMT),
-        verdict: Verdict::Status,
-    },
-    Step {
-        name: "format of the test kernel",
-        cargo: &["fmt", "--manifest-path", "tests/kernel/Cargo.toml", "--check"],
-        environment: &[],
-        needs: Some(RUSTFMT),
-        verdict: Verdict::Status,
-    },
+    Step { name: "format", work: Work::Format, needs: Some(RUSTFMT), verdict: Verdict::Status },
     Step {
         name: "vvar depends on nothing",
-        cargo: &["tree", "--locked", "--edges", "normal", "--all-features", "--package", "vvar"],
-        environment: &[],
+        work: Work::Cargo(&["tree", "--locked", "--edges", "normal", "--all-features", "--package", "vvar"], &[]),
         needs: None,
         verdict: Verdict::OneLine,
     },
@@ -75,43 +81,41 @@ const STEPS: &[Step] = &[
     // .github checks them.
     Step {
         name: "licences and sources of dependencies",
-        cargo: &["deny", "--offline", "check", "bans", "licenses", "sources"],
-        environment: &[],
+        work: Work::Cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"], &[]),
         needs: Some(DENY),
         verdict: Verdict::Status,
     },
     Step {
         name: "lints",
-        cargo: &["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"],
-        environment: &[],
+        work: Work::Cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[]),
         needs: Some(CLIPPY),
         verdict: Verdict::Status,
     },
+    Step { name: "lints of the test kernel", work: Work::KernelLints, needs: Some(CLIPPY), verdict: Verdict::Status },
     Step {
         name: "the committed image is what the sources make",
-        cargo: &["xtask", "build-vdso", "--check"],
-        environment: &[],
+        work: Work::Cargo(&["xtask", "build-vdso", "--check"], &[]),
         needs: None,
         verdict: Verdict::Status,
     },
     Step {
         name: "tests",
-        cargo: &["test", "--locked", "--workspace", "--no-fail-fast"],
-        environment: &[],
+        work: Work::Cargo(&["test", "--locked", "--workspace", "--no-fail-fast"], &[]),
         needs: None,
         verdict: Verdict::TestResults,
     },
     Step {
         name: "tests of the image built from source",
-        cargo: &["test", "--locked", "--package", "vdso-image", "--features", "from-source,source", "--no-fail-fast"],
-        environment: &[],
+        work: Work::Cargo(
+            &["test", "--locked", "--package", "vdso-image", "--features", "from-source,source", "--no-fail-fast"],
+            &[],
+        ),
         needs: None,
         verdict: Verdict::TestResults,
     },
     Step {
         name: "documentation",
-        cargo: &["doc", "--locked", "--workspace", "--no-deps"],
-        environment: &[("RUSTDOCFLAGS", "--deny warnings")],
+        work: Work::Cargo(&["doc", "--locked", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "--deny warnings")]),
         needs: None,
         verdict: Verdict::Status,
     },
@@ -157,7 +161,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let mut summary = Summary::default();
     for step in STEPS {
         let started = Instant::now();
-        println!("== {}: cargo {}", step.name, step.cargo.join(" "));
+        println!("== {}: {}", step.name, step.work);
         let tally = run_step(step, list.path(), &mut summary.skipped)?;
         println!("== {}: {} ({:.1?})\n", step.name, outcome(tally), started.elapsed());
         if tally.failed > 0 {
@@ -183,8 +187,16 @@ fn run_step(step: &Step, list: &Path, skipped: &mut Vec<String>) -> anyhow::Resu
         skipped.push(format!("SKIPPED {}: needs {} ({})", step.name, tool.name, tool.remedy));
         return Ok(Tally::SKIPPED);
     }
-    let mut command = cargo(step.cargo);
-    command.envs(step.environment.iter().copied()).env(SKIPPED, list);
+    let mut command = match step.work {
+        Work::Cargo(arguments, environment) => {
+            let mut command = cargo(arguments);
+            command.envs(environment.iter().copied());
+            command
+        }
+        Work::Format => format_command()?,
+        Work::KernelLints => return lint_kernels(boot::ARCHITECTURES, skipped),
+    };
+    command.env(SKIPPED, list);
     match step.verdict {
         Verdict::Status => Ok(by_status(command.status().context("starting cargo")?)),
         Verdict::OneLine => {
@@ -202,6 +214,50 @@ fn run_step(step: &Step, list: &Path, skipped: &mut Vec<String>) -> anyhow::Resu
             Ok(tally)
         }
     }
+}
+
+/// Lints the test kernel for each architecture for which it can be compiled here.
+fn lint_kernels(architectures: &[&Architecture], skipped: &mut Vec<String>) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    for architecture in architectures {
+        let name = architecture.name();
+        let missing: Vec<String> = boot::missing_core(architecture)?.iter().map(ToString::to_string).collect();
+        if !missing.is_empty() {
+            skipped.push(format!("SKIPPED lints of the test kernel for {name}: {}", missing.join("; ")));
+            tally.add(Tally::SKIPPED);
+            continue;
+        }
+        println!("for {name}");
+        tally.add(by_status(boot::lint(architecture)?.status().context("starting cargo")?));
+    }
+    Ok(tally)
+}
+
+fn format_command() -> anyhow::Result<Command> {
+    let mut files = Vec::new();
+    source_files(workspace(), &mut files)?;
+    files.sort();
+    let mut command = cargo(&["fmt", "--all", "--check", "--"]);
+    command.args(files);
+    Ok(command)
+}
+
+/// The Rust files below a folder that somebody has written: nothing of cargo's, and not what `vdso-linker` writes beside an image.
+fn source_files(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let unreadable = || format!("reading {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(unreadable)? {
+        let entry = entry.with_context(unreadable)?;
+        let (path, name) = (entry.path(), entry.file_name());
+        if entry.file_type().with_context(unreadable)?.is_dir() {
+            let is_hidden = name.as_encoded_bytes().starts_with(b".");
+            if !is_hidden && name != "target" {
+                source_files(&path, files)?;
+            }
+        } else if path.extension().is_some_and(|it| it == "rs") && !path.with_extension("so").exists() {
+            files.push(path);
+        }
+    }
+    Ok(())
 }
 
 fn by_status(status: ExitStatus) -> Tally {
@@ -324,6 +380,21 @@ mod tests {
     }
 
     #[test]
+    fn source_files_are_those_that_somebody_has_written() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.rs", "arch/x/mod.rs", "arch/x/vdso.rs", "arch/x/vdso.so", "c.c", "target/b.rs", ".hidden/d.rs"]
+        {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let mut files = Vec::new();
+        source_files(folder.path(), &mut files).unwrap();
+        files.sort();
+        assert_eq!(files, ["a.rs", "arch/x/mod.rs"].map(|name| folder.path().join(name)));
+    }
+
+    #[test]
     fn a_failure_is_an_error_that_names_the_step() {
         let summary = Summary { tally: Tally::FAILED, failures: vec!["lints"], skipped: vec![] };
         assert!(judge(&summary, false).unwrap_err().to_string().contains("lints"));
@@ -333,8 +404,7 @@ mod tests {
     fn a_program_that_ends_badly_without_a_failed_test_is_a_failure() {
         let step = Step {
             name: "no such package",
-            cargo: &["test", "--package", "no-such-package"],
-            environment: &[],
+            work: Work::Cargo(&["test", "--package", "no-such-package"], &[]),
             needs: None,
             verdict: Verdict::TestResults,
         };
@@ -346,7 +416,7 @@ mod tests {
     fn a_missing_tool_is_skipped_with_its_remedy() {
         let missing = Tool { probe: &["no-such-command"], name: "nothing", remedy: "cargo install nothing" };
         let step =
-            Step { name: "x", cargo: &["version"], environment: &[], needs: Some(missing), verdict: Verdict::Status };
+            Step { name: "x", work: Work::Cargo(&["version"], &[]), needs: Some(missing), verdict: Verdict::Status };
         let mut skipped = Vec::new();
         let list = tempfile::NamedTempFile::new().unwrap();
         assert_eq!(run_step(&step, list.path(), &mut skipped).unwrap(), Tally::SKIPPED);

@@ -14,7 +14,7 @@ enum kernel_call {
 	KERNEL_NOTICE_RESET,
 	KERNEL_LEAP_SECOND,
 	KERNEL_SET_NUMBER,
-	KERNEL_VSYSCALL_MODE, /* x86-64 */
+	KERNEL_ARCH_CALLS, /* from here on: the architecture's own */
 };
 
 struct kernel_fault {

@@ -6,7 +6,7 @@
  *   PROGRAM signals  signals and the way back from their handlers
  *   PROGRAM number   the function of the kernel's own
  *
- * and what the architecture's arch.h adds: PROGRAM vsyscall, the vsyscall page of x86-64.
+ * and what the architecture's arch.h adds.
  *
  * Prints a line a check, and ends with status 0 if all was well, else with 1.
  */

@@ -19,6 +19,14 @@ pub fn read() -> u64 {
     cycles().wrapping_add(SIMULATED_LEAD.load(Ordering::Relaxed))
 }
 
+/// Whether it counts at all. All that waits, waits for so many of its cycles.
+#[must_use]
+pub fn counts() -> bool {
+    const PATIENCE: u32 = 1_000_000;
+    let start = cycles();
+    (0..PATIENCE).any(|_| cycles() != start)
+}
+
 /// Lets the kernel's reading of the counter lead the programs' by `cycles`.
 pub fn simulate_lead(cycles: u64) {
     SIMULATED_LEAD.store(cycles, Ordering::Relaxed);

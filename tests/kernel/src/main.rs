@@ -3,18 +3,19 @@
 //! | where | what |
 //! |---|---|
 //! | [`embedding`] | **the example**: all that the kernel does for its vDSO |
-//! | [`own_image`] | the image of `vdso/ARCH/vdso.toml`, with a function of the kernel's own |
+//! | [`own_image`] | the image of `arch/ARCH/vdso/vdso.toml`, with a function of the kernel's own |
 //! | [`runs`] | what is run, one program after the other |
 //! | [`process`], [`scheduler`] | processes, and which of them runs |
 //! | [`elf`], [`startup`] | loading a program: segments, stack, auxiliary vector |
 //! | [`syscall`] | the system calls that a static C program makes |
 //! | [`signal`] | signals, whose handlers return through the vDSO |
-//! | [`arch`] | the processor and the machine, a folder an architecture; its documentation says what each one gives |
+//! | [`arch`], beside `src` | the processor and the machine, a folder an architecture; its documentation says what each one gives |
 //! | [`counter`], [`timer`], [`paging`], [`sections`], [`cpus`], [`machine`] | what is alike on all of them |
 //! | [`archive`], [`console`], [`frames`], [`lock`], [`host`], [`random`] | what all of that needs |
 #![no_std]
 #![no_main]
 
+#[path = "../arch/mod.rs"]
 mod arch;
 mod archive;
 mod builtins;

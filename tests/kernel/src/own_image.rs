@@ -1,4 +1,4 @@
-//! The image that `build.rs` makes of `vdso/ARCH/vdso.toml`: the usual functions, and one of the kernel's own.
+//! The image that `build.rs` makes of `arch/ARCH/vdso/vdso.toml`: the usual functions, and one of the kernel's own.
 
 use crate::embedding::Image;
 

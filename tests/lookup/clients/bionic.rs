@@ -1,4 +1,4 @@
-//! bionic, Android's C library: libc/bionic/vdso.cpp, and for the names libc/private/bionic_vdso.h.
+//! bionic, Android's C library: libc/bionic/vdso.cpp.
 //!
 //! It counts the symbols by the section header of .dynsym, so it needs the section headers in memory, and looks at neither
 //! hash tables nor versions. Up to Android 10 it looked two functions up, on two architectures, and took the load bias from
@@ -6,30 +6,16 @@
 
 use super::{Answer, Client, Failure};
 use crate::elf::*;
-use crate::images::Arch;
 use crate::memory::{Fault, Memory};
 
 pub(super) const BIONIC_OLD: Client = Client {
     name: "bionic of Android 10",
-    wants: |arch| match arch {
-        Arch::X86_64 => &["__vdso_clock_gettime", "__vdso_gettimeofday"],
-        Arch::Riscv64 => &[],
-        Arch::Aarch64 => &["__kernel_clock_gettime", "__kernel_gettimeofday"],
-    },
+    row: "bionic of Android 10",
     look_up: |memory, _, names| look_up(memory, names, Which::Last),
 };
 
-pub(super) const BIONIC: Client = Client {
-    name: "bionic",
-    wants: |arch| match arch {
-        Arch::X86_64 => &["__vdso_clock_gettime", "__vdso_clock_getres", "__vdso_gettimeofday", "__vdso_time"],
-        Arch::Riscv64 => {
-            &["__vdso_clock_gettime", "__vdso_clock_getres", "__vdso_gettimeofday", "__vdso_riscv_hwprobe"]
-        }
-        Arch::Aarch64 => &["__kernel_clock_gettime", "__kernel_clock_getres", "__kernel_gettimeofday"],
-    },
-    look_up: |memory, _, names| look_up(memory, names, Which::First),
-};
+pub(super) const BIONIC: Client =
+    Client { name: "bionic", row: "bionic", look_up: |memory, _, names| look_up(memory, names, Which::First) };
 
 /// Which of several counts.
 #[derive(Clone, Copy, PartialEq)]

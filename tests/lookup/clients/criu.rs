@@ -1,36 +1,17 @@
-//! CRIU: criu/pie/util-vdso.c, and for the names criu/arch/{x86,aarch64,riscv64}/include/asm/vdso.h.
+//! CRIU: criu/pie/util-vdso.c.
 //!
 //! It moves the vDSO of a restored process and patches jumps into it, so it checks every bound. It knows the size of the
 //! mapping, other than the rest. Up to release 4.0 it knew DT_HASH only; it still prefers it.
 
 use super::{Answer, Client, Failure};
 use crate::elf::*;
-use crate::images::Arch;
 use crate::memory::{Fault, Memory};
 
 pub(super) const CRIU_4_0: Client =
-    Client { name: "CRIU 4.0", wants, look_up: |memory, _, names| look_up(memory, names, &[DT_HASH]) };
+    Client { name: "CRIU 4.0", row: "CRIU", look_up: |memory, _, names| look_up(memory, names, &[DT_HASH]) };
 
 pub(super) const CRIU: Client =
-    Client { name: "CRIU", wants, look_up: |memory, _, names| look_up(memory, names, &[DT_HASH, DT_GNU_HASH]) };
-
-/// Without the names that its list for x86 has for i386 alone.
-fn wants(arch: Arch) -> &'static [&'static str] {
-    match arch {
-        Arch::X86_64 => &["__vdso_clock_gettime", "__vdso_getcpu", "__vdso_gettimeofday", "__vdso_time"],
-        Arch::Riscv64 => &[
-            "__vdso_clock_getres",
-            "__vdso_clock_gettime",
-            "__vdso_gettimeofday",
-            "__vdso_getcpu",
-            "__vdso_flush_icache",
-            "__vdso_rt_sigreturn",
-        ],
-        Arch::Aarch64 => {
-            &["__kernel_clock_getres", "__kernel_clock_gettime", "__kernel_gettimeofday", "__kernel_rt_sigreturn"]
-        }
-    }
-}
+    Client { name: "CRIU", row: "CRIU", look_up: |memory, _, names| look_up(memory, names, &[DT_HASH, DT_GNU_HASH]) };
 
 const ELFCLASS64: u8 = 2;
 const ELFDATA2LSB: u8 = 1;

@@ -1,44 +1,20 @@
-//! glibc: elf/setup-vdso.h, elf/dl-setup_hash.c, elf/dl-lookup.c, elf/dl-version.c, and for the names
-//! sysdeps/unix/sysv/linux/{x86_64,aarch64,riscv}/sysdep.h.
+//! glibc: elf/setup-vdso.h, elf/dl-setup_hash.c, elf/dl-lookup.c, elf/dl-version.c.
 //!
 //! It makes the image one of its link maps and looks functions up as in any library. Since release 2.31 it does so before
 //! it reads the version tables, so it takes a function of any version; before, version name and hash had to be right.
 
 use super::{Answer, Client, Failure};
 use crate::elf::*;
-use crate::images::Arch;
 use crate::memory::{Fault, Memory};
 
 pub(super) const GLIBC: Client =
-    Client { name: "glibc", wants, look_up: |memory, _, names| look_up(memory, None, names) };
+    Client { name: "glibc", row: "glibc", look_up: |memory, _, names| look_up(memory, None, names) };
 
-pub(super) const GLIBC_2_30: Client =
-    Client { name: "glibc 2.30", wants, look_up: |memory, arch, names| look_up(memory, Some(arch.version()), names) };
-
-fn wants(arch: Arch) -> &'static [&'static str] {
-    match arch {
-        Arch::X86_64 => &[
-            "__vdso_clock_gettime",
-            "__vdso_gettimeofday",
-            "__vdso_time",
-            "__vdso_getcpu",
-            "__vdso_clock_getres",
-            "__vdso_getrandom",
-        ],
-        Arch::Riscv64 => &[
-            "__vdso_clock_gettime",
-            "__vdso_gettimeofday",
-            "__vdso_getcpu",
-            "__vdso_clock_getres",
-            "__vdso_flush_icache",
-            "__vdso_riscv_hwprobe",
-            "__vdso_getrandom",
-        ],
-        Arch::Aarch64 => {
-            &["__kernel_clock_gettime", "__kernel_gettimeofday", "__kernel_clock_getres", "__kernel_getrandom"]
-        }
-    }
-}
+pub(super) const GLIBC_2_30: Client = Client {
+    name: "glibc 2.30",
+    row: "glibc",
+    look_up: |memory, arch, names| look_up(memory, Some(arch.version), names),
+};
 
 /// A version to ask for: its name and its hash value.
 type Version<'v> = Option<&'v str>;

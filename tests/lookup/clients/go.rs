@@ -1,23 +1,15 @@
-//! Go: src/runtime/vdso_linux.go, and for the names vdso_linux_{amd64,arm64,riscv64}.go beside it.
+//! Go: src/runtime/vdso_linux.go.
 //!
 //! It reads the version definitions without asking whether there are any.
 
 use super::{Answer, Client, Failure};
 use crate::elf::*;
-use crate::images::Arch;
 use crate::memory::{Fault, Memory};
+use vdso_tests::Architecture;
 
-pub(super) const GO: Client = Client { name: "Go", wants, look_up };
+pub(super) const GO: Client = Client { name: "Go", row: "Go", look_up };
 
-fn wants(arch: Arch) -> &'static [&'static str] {
-    match arch {
-        Arch::X86_64 => &["__vdso_gettimeofday", "__vdso_clock_gettime", "__vdso_getrandom"],
-        Arch::Riscv64 => &["__vdso_clock_gettime", "__vdso_getrandom"],
-        Arch::Aarch64 => &["__kernel_clock_gettime", "__kernel_getrandom"],
-    }
-}
-
-fn look_up(memory: &Memory, arch: Arch, names: &[&str]) -> Answer {
+fn look_up(memory: &Memory, arch: &Architecture, names: &[&str]) -> Answer {
     let (mut bias, mut dynamic) = (None, None);
     for segment in segments(memory)? {
         match segment.kind()? {
@@ -43,7 +35,7 @@ fn look_up(memory: &Memory, arch: Arch, names: &[&str]) -> Answer {
     };
     // The null pointer where there are none.
     let definitions = table(DT_VERDEF).unwrap_or_default();
-    let version = find_version(memory, definitions, strings, arch.version())?;
+    let version = find_version(memory, definitions, strings, arch.version)?;
     let version = table(DT_VERSYM).map(|indices| (indices, version));
     let image = Image { memory, strings, symbols, version };
     let found = names.iter().map(|name| {

@@ -1,31 +1,14 @@
-//! The crate `linux-raw-vdso`: src/lib.rs, and for the names its folder defs/.
+//! The crate `linux-raw-vdso`: src/lib.rs.
 //!
 //! It reads section headers and nothing else, takes addresses for file offsets, and wants every function that it knows or
 //! none at all.
 
 use super::{Answer, Client, Failure};
 use crate::elf::*;
-use crate::images::Arch;
 use crate::memory::{Fault, Memory};
+use vdso_tests::Architecture;
 
-pub(super) const LINUX_RAW_VDSO: Client = Client { name: "linux-raw-vdso", wants, look_up };
-
-fn wants(arch: Arch) -> &'static [&'static str] {
-    match arch {
-        Arch::X86_64 => &["__vdso_clock_gettime", "__vdso_getcpu", "__vdso_gettimeofday", "__vdso_time"],
-        Arch::Riscv64 => &[
-            "__vdso_rt_sigreturn",
-            "__vdso_gettimeofday",
-            "__vdso_clock_gettime",
-            "__vdso_clock_getres",
-            "__vdso_getcpu",
-            "__vdso_flush_icache",
-        ],
-        Arch::Aarch64 => {
-            &["__kernel_rt_sigreturn", "__kernel_gettimeofday", "__kernel_clock_gettime", "__kernel_clock_getres"]
-        }
-    }
-}
+pub(super) const LINUX_RAW_VDSO: Client = Client { name: "linux-raw-vdso", row: "linux-raw-vdso", look_up };
 
 const ELFCLASS64: u8 = 2;
 const ELFDATA2LSB: u8 = 1;
@@ -34,7 +17,7 @@ const ELFOSABI_SYSV: u8 = 0;
 const ELFOSABI_LINUX: u8 = 3;
 const ET_DYN: u16 = 3;
 
-fn look_up(memory: &Memory, arch: Arch, names: &[&str]) -> Answer {
+fn look_up(memory: &Memory, arch: &Architecture, names: &[&str]) -> Answer {
     check_header(memory, arch)?;
     let tables = Tables::find(memory)?;
     let (Some(symbols), Some(strings)) = (tables.symbols, tables.strings) else {
@@ -42,7 +25,7 @@ fn look_up(memory: &Memory, arch: Arch, names: &[&str]) -> Answer {
     };
     let versions = tables.versions.zip(tables.definitions);
     let version = match versions {
-        Some((_, definitions)) => find_version(memory, definitions, strings, arch.version())?,
+        Some((_, definitions)) => find_version(memory, definitions, strings, arch.version)?,
         None => None,
     };
     let (Some((indices, _)), Some(version)) = (versions, version) else {
@@ -68,7 +51,7 @@ fn look_up(memory: &Memory, arch: Arch, names: &[&str]) -> Answer {
     Ok(found)
 }
 
-fn check_header(memory: &Memory, arch: Arch) -> Result<(), Failure> {
+fn check_header(memory: &Memory, arch: &Architecture) -> Result<(), Failure> {
     let header = Header::at(memory, memory.base());
     let right = header.class()? == ELFCLASS64
         && header.data()? == ELFDATA2LSB
@@ -76,7 +59,7 @@ fn check_header(memory: &Memory, arch: Arch) -> Result<(), Failure> {
         && [ELFOSABI_SYSV, ELFOSABI_LINUX].contains(&header.os_abi()?)
         && header.abi_version()? == 0
         && header.kind()? == ET_DYN
-        && header.machine()? == arch.machine()
+        && header.machine()? == arch.machine.0
         && u64::from(header.size()?) == HEADER
         && u64::from(header.segment_size()?) == SEGMENT
         && header.segments()? >= HEADER;

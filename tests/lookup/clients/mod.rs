@@ -12,17 +12,24 @@ mod musl;
 mod parse_vdso;
 mod rustix;
 
-use crate::images::Arch;
 use crate::memory::{Fault, Memory};
+use vdso_tests::Architecture;
 
 /// A client.
 pub(crate) struct Client {
     /// What it is called here.
     pub(crate) name: &'static str,
-    /// The functions that it looks up on an architecture; none if it does not know the architecture.
-    pub(crate) wants: fn(Arch) -> &'static [&'static str],
+    /// Its row in the tables of what is looked up on each architecture: releases that look the same up share one.
+    pub(crate) row: &'static str,
     /// How it looks them up.
-    pub(crate) look_up: fn(&Memory, Arch, &[&str]) -> Answer,
+    pub(crate) look_up: fn(&Memory, &Architecture, &[&str]) -> Answer,
+}
+
+impl Client {
+    /// The functions that it looks up on an architecture; none if it does not know the architecture.
+    pub(crate) fn wants(&self, arch: &Architecture) -> &'static [&'static str] {
+        arch.wanted_by(self.row)
+    }
 }
 
 /// The address of each function that was looked up; none where the client does not find it, and makes the system call.

@@ -1,29 +1,20 @@
-//! musl: src/internal/vdso.c; for the names arch/{x86_64,aarch64,riscv64}/syscall_arch.h and src/linux/cache.c.
+//! musl: src/internal/vdso.c.
 //!
 //! It goes through the symbols one by one and needs a hash table only to know how many there are. Releases up to 1.2.5 take
 //! the number from DT_HASH and from nowhere else.
 
 use super::{Answer, Client, Failure};
 use crate::elf::*;
-use crate::images::Arch;
 use crate::memory::{Fault, Memory};
 
 pub(super) const MUSL: Client = Client {
     name: "musl 1.2.5",
-    wants,
-    look_up: |memory, arch, names| look_up(memory, arch.version(), names, |_, _| Ok(None)),
+    row: "musl",
+    look_up: |memory, arch, names| look_up(memory, arch.version, names, |_, _| Ok(None)),
 };
 
 pub(super) const MUSL_GNU_HASH: Client =
-    Client { name: "musl", wants, look_up: |memory, arch, names| look_up(memory, arch.version(), names, count) };
-
-fn wants(arch: Arch) -> &'static [&'static str] {
-    match arch {
-        Arch::X86_64 => &["__vdso_clock_gettime", "__vdso_getcpu"],
-        Arch::Riscv64 => &["__vdso_clock_gettime", "__vdso_flush_icache"],
-        Arch::Aarch64 => &["__kernel_clock_gettime"],
-    }
-}
+    Client { name: "musl", row: "musl", look_up: |memory, arch, names| look_up(memory, arch.version, names, count) };
 
 /// How many symbols a table DT_GNU_HASH tells of: up to the last one of the last bucket.
 fn count(memory: &Memory, table: u64) -> Result<Option<u32>, Fault> {

@@ -1,35 +1,15 @@
-//! Linux's reference parser, from which Go's and rustix's descend: tools/testing/selftests/vDSO/parse_vdso.c (CC0); for the
-//! names vdso_config.h beside it.
+//! Linux's reference parser, from which Go's and rustix's descend: tools/testing/selftests/vDSO/parse_vdso.c (CC0).
 
 use super::{Answer, Client, Failure};
 use crate::elf::*;
-use crate::images::Arch;
 use crate::memory::{Fault, Memory};
+use vdso_tests::Architecture;
 
-pub(super) const PARSE_VDSO: Client = Client { name: "parse_vdso.c", wants, look_up };
-
-fn wants(arch: Arch) -> &'static [&'static str] {
-    match arch {
-        Arch::X86_64 => &[
-            "__vdso_clock_gettime",
-            "__vdso_gettimeofday",
-            "__vdso_time",
-            "__vdso_clock_getres",
-            "__vdso_getcpu",
-            "__vdso_getrandom",
-        ],
-        Arch::Riscv64 => {
-            &["__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_clock_getres", "__vdso_getcpu", "__vdso_getrandom"]
-        }
-        Arch::Aarch64 => {
-            &["__kernel_clock_gettime", "__kernel_gettimeofday", "__kernel_clock_getres", "__kernel_getrandom"]
-        }
-    }
-}
+pub(super) const PARSE_VDSO: Client = Client { name: "parse_vdso.c", row: "parse_vdso.c", look_up };
 
 const ELFCLASS64: u8 = 2;
 
-fn look_up(memory: &Memory, arch: Arch, names: &[&str]) -> Answer {
+fn look_up(memory: &Memory, arch: &Architecture, names: &[&str]) -> Answer {
     if Header::at(memory, memory.base()).class()? != ELFCLASS64 {
         return Err(Failure::Rejects("another ELF class"));
     }
@@ -54,7 +34,7 @@ fn look_up(memory: &Memory, arch: Arch, names: &[&str]) -> Answer {
     let versions = table(DT_VERDEF).zip(table(DT_VERSYM));
     let image = Image { memory, strings, symbols, versions };
     let found = names.iter().map(|name| {
-        let matches = |index| image.matches(index, name, arch.version());
+        let matches = |index| image.matches(index, name, arch.version);
         let index = match (table(DT_GNU_HASH), table(DT_HASH)) {
             (Some(table), _) => GnuHash::at(memory, table).find(gnu_hash(name), matches)?,
             (None, Some(table)) => SysvHash::at(memory, table)

@@ -1,28 +1,18 @@
-//! rustix with its own system calls: src/backend/linux_raw/vdso.rs. The names are those of vdso_wrappers.rs beside it, and
-//! of vdso.rs's own test.
+//! rustix with its own system calls: src/backend/linux_raw/vdso.rs.
 //!
 //! It takes AT_SYSINFO_EHDR from a place that a program could have written, and so rejects what does not look like a vDSO.
 
 use super::{Answer, Client, Failure};
 use crate::elf::*;
-use crate::images::Arch;
 use crate::memory::{Fault, Memory};
 use std::ops::Range;
+use vdso_tests::Architecture;
 
-pub(super) const RUSTIX: Client = Client { name: "rustix", wants, look_up };
+pub(super) const RUSTIX: Client = Client { name: "rustix", row: "rustix", look_up };
 
-fn wants(arch: Arch) -> &'static [&'static str] {
-    match arch {
-        Arch::X86_64 | Arch::Riscv64 => {
-            &["__vdso_clock_gettime", "__vdso_getcpu", "__vdso_clock_getres", "__vdso_gettimeofday"]
-        }
-        Arch::Aarch64 => &["__kernel_clock_gettime", "__kernel_clock_getres", "__kernel_gettimeofday"],
-    }
-}
-
-fn look_up(memory: &Memory, arch: Arch, names: &[&str]) -> Answer {
+fn look_up(memory: &Memory, arch: &Architecture, names: &[&str]) -> Answer {
     let image = Image::new(memory)?;
-    names.iter().map(|name| image.find(name, arch.version())).collect()
+    names.iter().map(|name| image.find(name, arch.version)).collect()
 }
 
 struct Image<'a> {

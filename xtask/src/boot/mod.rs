@@ -4,15 +4,21 @@
 //! |---|---|
 //! | [`arch`] | what differs between the architectures |
 //! | [`kernel`] | builds `tests/kernel` for its bare target |
-//! | [`programs`] | builds the C program of `tests/kernel/programs`, once for each C library |
+//! | [`programs`] | builds the C program of `tests/kernel`, once for each C library |
 //! | [`archive`] | packs them as the kernel reads them |
 //! | [`qemu`] | runs it, answers its questions, and judges how it ended |
+//! | [`needs`] | what is missing for all that, and which package brings it |
 
 mod arch;
 mod archive;
 mod kernel;
+mod needs;
 mod programs;
 mod qemu;
+
+pub(crate) use arch::{Architecture, ALL as ARCHITECTURES};
+pub(crate) use kernel::lint;
+pub(crate) use needs::missing_core;
 
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -24,14 +30,22 @@ pub(crate) struct Options {
     /// The architecture.
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(arch::names()))]
     arch: String,
-    /// The processor, as QEMU's -cpu has it, instead of the one with all that QEMU knows. On aarch64 for one
-    /// `cortex-a72,cntfrq=25000000`: no landing pads, and a counter of 25 MHz.
+    /// The processor, as QEMU's -cpu has it, instead of the one with all that QEMU knows: one that lacks something, or whose
+    /// counter has another frequency.
     #[arg(long, value_name = "MODEL")]
     cpu: Option<String>,
+    /// Boots nothing, and says what is missing for it, a line each: programs, firmware, C libraries and Rust's targets, with
+    /// what brings them.
+    #[arg(long)]
+    missing: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let arch = arch::find(&options.arch)?;
+    if options.missing {
+        needs::missing(arch)?.iter().for_each(|missing| println!("{missing}"));
+        return Ok(());
+    }
     let machine = qemu::Machine::find(arch)?;
     let kernel = kernel::build(arch)?;
     let folder = tempfile::Builder::new().prefix("vdso-boot-").tempdir().context("a folder for the programs")?;
@@ -51,4 +65,9 @@ fn workspace() -> &'static Path {
 /// Where the kernel is.
 fn kernel_folder() -> PathBuf {
     workspace().join("tests/kernel")
+}
+
+/// What it has for one architecture alone.
+fn architecture_folder(arch: &Architecture) -> PathBuf {
+    kernel_folder().join("arch").join(arch.name())
 }

@@ -1,11 +1,13 @@
-//! Builds the C program, once for each C library and way to link it: the sources of the folder, and of the architecture's.
+//! Builds the C program, once for each C library and way to link it: from the sources that all architectures share, and the
+//! architecture's own.
 
 use super::arch::Architecture;
-use super::kernel_folder;
+use super::needs::Missing;
+use super::{architecture_folder, kernel_folder};
 use anyhow::{bail, Context, Result};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// A way to build it.
 pub(super) struct Variant {
@@ -28,13 +30,11 @@ pub(super) struct Program {
 
 /// Builds every variant whose compiler is there, into `folder`; says which are left out.
 pub(super) fn build(arch: &Architecture, folder: &Path) -> Result<Vec<Program>> {
-    let programs_folder = kernel_folder().join("programs");
-    let own = programs_folder.join(arch.name());
-    let mut sources = sources(&programs_folder)?;
-    sources.extend(self::sources(&own)?);
+    let folders = [kernel_folder(), architecture_folder(arch)].map(|folder| folder.join("programs"));
+    let sources = folders.iter().map(|folder| sources(folder)).collect::<Result<Vec<_>>>()?.concat();
     let mut programs = Vec::new();
     for variant in arch.variants {
-        match build_variant(variant, &own, &sources, folder)? {
+        match build_variant(variant, &folders, &sources, folder)? {
             Some(file) => programs.push(Program { name: variant.name, file }),
             None => println!(
                 "left out: the program with {}, which needs {} (Debian packages {})",
@@ -63,21 +63,14 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// `None` where the compiler is missing.
-fn build_variant(variant: &Variant, headers: &Path, sources: &[PathBuf], folder: &Path) -> Result<Option<PathBuf>> {
+fn build_variant(
+    variant: &Variant,
+    headers: &[PathBuf],
+    sources: &[PathBuf],
+    folder: &Path,
+) -> Result<Option<PathBuf>> {
     let file = folder.join(variant.name);
-    let output = Command::new(variant.compiler)
-        .args(FLAGS)
-        .args(variant.link)
-        .arg("-I")
-        .arg(headers)
-        .arg("-o")
-        .arg(&file)
-        .args(sources)
-        .output();
-    let output = match output {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        output => output.with_context(|| format!("cannot start {}", variant.compiler))?,
-    };
+    let Some(output) = compile(variant, headers, sources, &file)? else { return Ok(None) };
     if !output.status.success() {
         bail!(
             "{} does not build the program with {} (Debian packages {}):\n{}",
@@ -88,4 +81,31 @@ fn build_variant(variant: &Variant, headers: &Path, sources: &[PathBuf], folder:
         );
     }
     Ok(Some(file))
+}
+
+/// What is missing to build a variant, if anything: its compiler, or the C library for the way in which it is linked.
+pub(super) fn missing(variant: &Variant) -> Result<Option<Missing>> {
+    let folder = tempfile::tempdir().context("a folder for a program")?;
+    let source = folder.path().join("empty.c");
+    std::fs::write(&source, "#include <stdio.h>\nint main(void) { return puts(\"\") < 0; }\n")
+        .with_context(|| format!("cannot write {}", source.display()))?;
+    let what = match compile(variant, &[], &[source], &folder.path().join("empty"))? {
+        None => variant.compiler.to_owned(),
+        Some(output) if !output.status.success() => format!("a static C library for {}", variant.compiler),
+        Some(_) => return Ok(None),
+    };
+    Ok(Some(Missing::in_debian(what, variant.packages)))
+}
+
+/// What the compiler says; `None` where it is missing.
+fn compile(variant: &Variant, headers: &[PathBuf], sources: &[PathBuf], file: &Path) -> Result<Option<Output>> {
+    let mut compiler = Command::new(variant.compiler);
+    compiler.args(FLAGS).args(variant.link);
+    for folder in headers {
+        compiler.arg("-I").arg(folder);
+    }
+    match compiler.arg("-o").arg(file).args(sources).output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        output => output.map(Some).with_context(|| format!("cannot start {}", variant.compiler)),
+    }
 }

@@ -1,6 +1,7 @@
 //! Runs the kernel in QEMU.
 
-use super::arch::Architecture;
+use super::arch::{Architecture, Firmware};
+use super::needs::Missing;
 use anyhow::{bail, Context, Result};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::Path;
@@ -42,18 +43,29 @@ const ARGUMENTS: [&str; 13] = [
 ];
 
 impl Machine {
-    /// The emulator for an architecture.
+    /// The emulator for an architecture, with the machine's firmware.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`], if it is not installed.
     pub(super) fn find(arch: &'static Architecture) -> Result<Machine> {
         let program = arch.emulator;
-        let version = Command::new(program).arg("--version").stdout(Stdio::null()).status();
-        match version {
-            Ok(status) if status.success() => Ok(Machine { arch }),
-            Ok(status) => bail!("{program} --version: {status}"),
+        // Prints the folders that QEMU takes firmware from, a line each.
+        let output = match Command::new(program).args(["-L", "help"]).output() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                bail!("{program} is not installed (Debian package {})", arch.package)
+                return Err(Missing::in_debian(program, arch.package).into());
             }
-            Err(error) => Err(error).with_context(|| format!("cannot start {program}")),
+            output => output.with_context(|| format!("cannot start {program}"))?,
+        };
+        if !output.status.success() {
+            bail!("{program} -L help: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
         }
+        if let Some(Firmware { file, packages }) = arch.firmware {
+            if !is_in_one_of(&String::from_utf8_lossy(&output.stdout), file) {
+                return Err(Missing::in_debian(format!("{file}, the firmware of {program},"), packages).into());
+            }
+        }
+        Ok(Machine { arch })
     }
 
     /// Boots `kernel` on `cpu` with `archive` as its initial file, passes its output on, and waits until it ends.
@@ -66,6 +78,7 @@ impl Machine {
         let mut child = Command::new(self.arch.emulator)
             .args(ARGUMENTS)
             .args(self.arch.machine)
+            .args(self.arch.firmware.iter().flat_map(|firmware| ["-bios", firmware.file]))
             .args(["-cpu", cpu.unwrap_or(self.arch.cpu)])
             .arg("-kernel")
             .arg(kernel)
@@ -99,6 +112,11 @@ impl Machine {
     }
 }
 
+/// Whether one of the folders, a line each, has the file.
+fn is_in_one_of(folders: &str, file: &str) -> bool {
+    folders.lines().any(|folder| Path::new(folder).join(file).is_file())
+}
+
 fn stop(child: &mut Child) {
     // It may have ended by itself just now.
     let _ = child.kill();
@@ -125,7 +143,9 @@ fn judge(status: ExitStatus) -> Result<()> {
     match status.code() {
         Some(SUCCESS) => Ok(()),
         Some(FAILURE) => bail!("the kernel says that something is wrong: see its output"),
-        Some(0) => bail!("the machine was reset without a word from the kernel: on x86-64, a triple fault"),
+        Some(0) => {
+            bail!("the machine was reset without a word from the kernel, as by an exception that it could not take")
+        }
         _ => bail!("the emulator failed: {status}"),
     }
 }
@@ -149,6 +169,16 @@ mod tests {
     }
 
     #[test]
+    fn firmware_is_looked_for_where_the_emulator_looks() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = format!("/nowhere\n{}\n", folder.path().display());
+        assert!(!is_in_one_of(&folders, "firmware.bin"));
+        std::fs::write(folder.path().join("firmware.bin"), "").unwrap();
+        assert!(is_in_one_of(&folders, "firmware.bin"));
+        assert!(!is_in_one_of("/nowhere\n", "firmware.bin"));
+    }
+
+    #[test]
     fn one_status_only_means_success() {
         let exit = |code: i32| judge(ExitStatus::from_raw(code << 8));
         assert!(exit(33).is_ok());
@@ -156,6 +186,6 @@ mod tests {
             assert!(exit(code).is_err(), "{code}");
         }
         assert!(judge(ExitStatus::from_raw(9)).is_err(), "killed");
-        assert!(exit(0).unwrap_err().to_string().contains("triple fault"));
+        assert!(exit(0).unwrap_err().to_string().contains("was reset"));
     }
 }

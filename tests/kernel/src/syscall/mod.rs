@@ -6,7 +6,7 @@ mod file;
 mod memory;
 pub mod process;
 mod signal;
-mod test;
+pub mod test;
 
 use crate::arch::number as nr;
 use crate::arch::system_call as own;

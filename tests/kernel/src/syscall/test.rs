@@ -27,8 +27,11 @@ const LEAP_SECOND: u64 = FIRST + 5;
 /// Sets the number that `__vdso_number` returns.
 const SET_NUMBER: u64 = FIRST + 6;
 
-/// All of them. The ones that follow are the architecture's own.
+/// All of them.
 pub const NUMBERS: RangeInclusive<u64> = FIRST..=SET_NUMBER;
+/// From here on: the architecture's own.
+#[allow(dead_code, reason = "not every architecture has some")]
+pub const ARCH_CALLS: u64 = SET_NUMBER + 1;
 
 /// In ns.
 const NAP: u64 = 100_000_000;

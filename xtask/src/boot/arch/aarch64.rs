@@ -7,11 +7,12 @@ use vdso_linker::manifest::Arch;
 const COMPILER: &str = "aarch64-linux-gnu-gcc";
 const GLIBC: &str = "gcc-aarch64-linux-gnu and libc6-dev-arm64-cross";
 
-pub(super) const AARCH64: Architecture = Architecture {
+pub(super) static ARCHITECTURE: Architecture = Architecture {
     image: Arch::Aarch64,
     target: "aarch64-unknown-none-softfloat",
     emulator: "qemu-system-aarch64",
     package: "qemu-system-arm",
+    firmware: None,
     cpu: "max",
     machine: &["-machine", "virt,gic-version=3", "-semihosting-config", "enable=on,target=native"],
     variants: &[

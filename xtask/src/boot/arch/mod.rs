@@ -1,4 +1,4 @@
-//! What differs between the architectures: one file each, and a line here.
+//! What differs between the architectures: a file each, and its lines here.
 
 mod aarch64;
 mod riscv64;
@@ -9,7 +9,8 @@ use anyhow::{bail, Result};
 use vdso_linker::manifest::Arch;
 
 /// An architecture that the kernel runs on.
-pub(super) struct Architecture {
+#[derive(Clone, Copy)]
+pub(crate) struct Architecture {
     /// The one that the kernel's own image is built for. It has the name.
     pub(super) image: Arch,
     /// The bare target that the kernel is compiled for.
@@ -17,6 +18,8 @@ pub(super) struct Architecture {
     /// The emulator, and the Debian package that brings it.
     pub(super) emulator: &'static str,
     pub(super) package: &'static str,
+    /// What starts the kernel, where the emulator does not do that itself.
+    pub(super) firmware: Option<Firmware>,
     /// The processor, unless another is asked for.
     pub(super) cpu: &'static str,
     /// The machine: two CPUs, 128 MiB, a serial port on standard input and output, and a way to end with a status.
@@ -25,22 +28,37 @@ pub(super) struct Architecture {
     pub(super) variants: &'static [Variant],
 }
 
+/// A machine's firmware.
+#[derive(Clone, Copy)]
+pub(super) struct Firmware {
+    /// The file, in one of QEMU's folders for such files.
+    pub(super) file: &'static str,
+    /// The Debian packages that bring it.
+    pub(super) packages: &'static str,
+}
+
 impl Architecture {
     /// Its name on the command line, and its folders'.
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.image.name()
     }
 }
 
-const ALL: [&Architecture; 3] = [&x86_64::X86_64, &riscv64::RISCV64, &aarch64::AARCH64];
+/// All of them.
+pub(crate) static ALL: &[&Architecture] = &[
+    // By name.
+    &aarch64::ARCHITECTURE,
+    &riscv64::ARCHITECTURE,
+    &x86_64::ARCHITECTURE,
+];
 
 /// Their names.
 pub(super) fn names() -> Vec<&'static str> {
-    ALL.map(Architecture::name).to_vec()
+    ALL.iter().map(|architecture| architecture.name()).collect()
 }
 
 pub(super) fn find(name: &str) -> Result<&'static Architecture> {
-    match ALL.into_iter().find(|it| it.name() == name) {
+    match ALL.iter().find(|it| it.name() == name) {
         Some(architecture) => Ok(architecture),
         None => bail!("no test kernel for {name}: there is one for {}", names().join(", ")),
     }

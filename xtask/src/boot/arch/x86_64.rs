@@ -6,11 +6,12 @@ use vdso_linker::manifest::Arch;
 
 const GLIBC: &str = "gcc and libc6-dev";
 
-pub(super) const X86_64: Architecture = Architecture {
+pub(super) static ARCHITECTURE: Architecture = Architecture {
     image: Arch::X86_64,
     target: "x86_64-unknown-none",
     emulator: "qemu-system-x86_64",
     package: "qemu-system-x86",
+    firmware: None,
     cpu: "max",
     machine: &["-machine", "q35", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"],
     variants: &[
