@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 /// Names a script that builds `core` for a target whose standard library rustup does not have: `SCRIPT FOLDER TARGET` makes
 /// `FOLDER/sysroot`.
-const BUILD_CORE: &str = "VDSO_BUILD_CORE";
+pub(crate) const BUILD_CORE: &str = "VDSO_BUILD_CORE";
 
 /// Where that script is, seen from the workspace, if the variable names none.
 const BUILD_CORE_HERE: &str = "../shared/toolchain/build-core.sh";
@@ -43,7 +43,7 @@ pub(crate) fn sysroot(target: &str, folder: &Path) -> Result<Option<PathBuf>> {
     if let Some(sysroot) = std::env::var_os(SYSROOT).map(PathBuf::from).filter(|sysroot| has_it(sysroot)) {
         return Ok(Some(sysroot));
     }
-    let script = std::env::var_os(BUILD_CORE).map_or_else(|| workspace().join(BUILD_CORE_HERE), PathBuf::from);
+    let script = script();
     if !script.is_file() {
         return Err(NoCore { target: target.into() }.into());
     }
@@ -58,6 +58,11 @@ pub(crate) fn sysroot(target: &str, folder: &Path) -> Result<Option<PathBuf>> {
         bail!("{} builds no `core` for {target}: {status}", script.display());
     }
     Ok(Some(folder.join("sysroot")))
+}
+
+/// Where that script is, if there is one.
+pub(crate) fn script() -> PathBuf {
+    std::env::var_os(BUILD_CORE).map_or_else(|| workspace().join(BUILD_CORE_HERE), PathBuf::from)
 }
 
 /// Where `core` is built, in cargo's target folder, which is `target` in the workspace unless the environment names another.
