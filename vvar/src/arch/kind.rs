@@ -5,62 +5,77 @@
 
 use crate::page::Encoding;
 
-/// Where a clock's count comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum CounterKind {
+/// Declares the kinds: documentation, name, number in the page, the pages whose lines may have it, and by how many ticks one
+/// CPU's counter may be behind another's where the architecture promises that they agree.
+macro_rules! kinds {
+    ($( $(#[doc = $doc:literal])+ $name:ident = $number:literal, $encoding:pat, skew $skew:literal; )*) => {
+        /// Where a clock's count comes from.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum CounterKind {
+            $( $(#[doc = $doc])+ $name = $number, )*
+        }
+
+        impl CounterKind {
+            /// Every kind, by number.
+            pub const ALL: &'static [CounterKind] = &[$( CounterKind::$name, )*];
+
+            /// `None` also for the counter of a machine whose lines have the other encoding.
+            #[inline(always)]
+            pub(crate) const fn from_bits(bits: u32, encoding: Encoding) -> Option<CounterKind> {
+                match (bits, encoding) {
+                    $( ($number, $encoding) => Some(CounterKind::$name), )*
+                    _ => None,
+                }
+            }
+
+            /// Whether lines of this encoding may have it.
+            #[must_use]
+            pub const fn is_in(self, encoding: Encoding) -> bool {
+                match self {
+                    $( CounterKind::$name => matches!(encoding, $encoding), )*
+                }
+            }
+
+            /// By how many ticks one CPU's counter may be behind another's where the architecture promises that they agree.
+            pub(crate) const fn architectural_skew(self) -> u64 {
+                match self {
+                    $( CounterKind::$name => $skew, )*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// None: the line is off, and so is every clock that needs a counter.
-    Off = 0,
+    // The kernel's own counter may be any of them, RISC-V's too.
+    Off = 0, _, skew 1;
     /// No counter: a coarse clock, as of the last publish.
-    Coarse = 1,
+    Coarse = 1, _, skew 0;
     /// x86: the TSC by RDTSCP, which waits until earlier loads are done (Intel SDM volume 2B, RDTSCP).
-    Rdtscp = 2,
+    Rdtscp = 2, Encoding::Split, skew 0;
     /// x86: the TSC by LFENCE; RDTSC. On AMD only where LFENCE is dispatch-serialising (APM volume 2, 3.2.2; MSR
     /// C001_1029 bit 1 or CPUID 8000_0021 EAX bit 2): the kernel sets it and reads it back first.
-    LfenceRdtsc = 3,
+    LfenceRdtsc = 3, Encoding::Split, skew 0;
     /// Arm: CNTVCT_EL0 of the generic timer, behind an ISB. Its 56 to 64 bits roll over after 40 years at the earliest (Arm
     /// ARM D12.1.2), so a kernel may call it 64 bits wide.
-    Cntvct = 4,
+    Cntvct = 4, Encoding::Wide, skew 0;
     /// Arm: CNTVCTSS_EL0, which needs no ISB. The CPUs have it (FEAT_ECV) if ID_AA64MMFR0_EL1.ECV is not 0.
-    Cntvctss = 5,
+    Cntvctss = 5, Encoding::Wide, skew 0;
     /// Arm: CNTVCT_EL0, read twice, on a machine some of whose CPUs are Cortex-A73 (erratum 858921: a read while the low half
     /// wraps can be wrong). Other errata of the counter (Allwinner A64, QorIQ A-008585, HiSilicon 161010101) need more than
     /// user programs should do for the time: there the counter is [`CounterKind::Off`].
-    CntvctErratum858921 = 6,
+    CntvctErratum858921 = 6, Encoding::Wide, skew 0;
     /// RISC-V: the CSR `time`, 64 bits (Zicntr).
-    RiscvTime = 7,
+    // "Synchronized to within one tick of the real-time clock" (unprivileged ISA, "Zicntr").
+    RiscvTime = 7, Encoding::Wide, skew 1;
 }
 
 impl CounterKind {
-    /// `None` also for the counter of a machine whose lines have the other encoding.
-    #[inline(always)]
-    pub(crate) const fn from_bits(bits: u32, encoding: Encoding) -> Option<CounterKind> {
-        match (bits, encoding) {
-            (0, _) => Some(CounterKind::Off),
-            (1, _) => Some(CounterKind::Coarse),
-            (2, Encoding::Split) => Some(CounterKind::Rdtscp),
-            (3, Encoding::Split) => Some(CounterKind::LfenceRdtsc),
-            (4, Encoding::Wide) => Some(CounterKind::Cntvct),
-            (5, Encoding::Wide) => Some(CounterKind::Cntvctss),
-            (6, Encoding::Wide) => Some(CounterKind::CntvctErratum858921),
-            (7, Encoding::Wide) => Some(CounterKind::RiscvTime),
-            _ => None,
-        }
-    }
-
     /// Whether this kind names a counter that user programs can read.
     #[must_use]
     pub const fn is_counter(self) -> bool {
         !matches!(self, CounterKind::Off | CounterKind::Coarse)
-    }
-
-    /// By how many ticks one CPU's counter may be behind another's where the architecture promises that they agree.
-    pub(crate) const fn architectural_skew(self) -> u64 {
-        match self {
-            // "Synchronized to within one tick of the real-time clock" (RISC-V unprivileged ISA, "Zicntr"). Off: it may be
-            // that counter all the same, read by the kernel alone.
-            CounterKind::RiscvTime | CounterKind::Off => 1,
-            _ => 0,
-        }
     }
 }

@@ -22,6 +22,18 @@ pub(crate) const KINDS: &[CounterKind] = &[Rdtscp, LfenceRdtsc];
 #[cfg(target_arch = "x86_64")]
 pub(crate) const EVERYWHERE: &[CounterKind] = &[LfenceRdtsc];
 
+/// The number of each kind in every page, on all architectures.
+pub(crate) const KNOWN: [(CounterKind, u8); 8] = [
+    (Off, 0),
+    (Coarse, 1),
+    (Rdtscp, 2),
+    (LfenceRdtsc, 3),
+    (Cntvct, 4),
+    (Cntvctss, 5),
+    (CntvctErratum858921, 6),
+    (RiscvTime, 7),
+];
+
 /// Which lines which page has.
 pub(crate) const ENCODINGS: &[(&str, Encoding)] = &[
     // By name.
