@@ -41,6 +41,14 @@ macro_rules! machine_tests {
 #[path = "arch/boot.rs"]
 mod arch;
 
+#[test]
+fn each_image_is_booted() {
+    let registered = include_str!("arch/boot.rs");
+    for image in vdso_image::IMAGES {
+        assert!(registered.contains(&format!("\nmod {};\n", image.arch)), "{} is missing in arch/boot.rs", image.arch);
+    }
+}
+
 /// A machine that the kernel is booted on, and what is particular to it.
 struct Machine {
     /// The architecture, as `cargo xtask boot` has it.
@@ -66,44 +74,60 @@ struct OwnRun {
     checks: &'static [&'static str],
 }
 
-/// One boot of a machine, whose output all tests look at.
+/// One boot of a machine, whose outcome all tests look at.
 struct Boot {
     machine: Machine,
-    output: OnceLock<Result<String, String>>,
+    outcome: OnceLock<Outcome>,
+}
+
+/// What became of a boot.
+enum Outcome {
+    /// It printed this on standard output.
+    Printed(String),
+    /// This is missing for it.
+    Missing(String),
+    /// It failed, with this output.
+    Failed(String),
 }
 
 impl Boot {
     const fn new(machine: Machine) -> Boot {
-        Boot { machine, output: OnceLock::new() }
+        Boot { machine, outcome: OnceLock::new() }
     }
 
     /// What it printed on standard output; or else what is missing to boot it.
     fn printed(&self) -> Result<Printed<'_>, &str> {
-        let output = self.output.get_or_init(|| {
-            // One at a time: the programs measure.
-            static BUSY: Mutex<()> = Mutex::new(());
-            let _busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
-            let missing = self.xtask(&["--missing"]);
-            if missing.is_empty() {
-                let cpu = self.machine.cpu.map(|cpu| ["--cpu", cpu]);
-                Ok(self.xtask(cpu.as_ref().map_or(&[], |options| options.as_slice())))
-            } else {
-                Err(missing.trim_end().replace('\n', "; "))
-            }
-        });
-        match output {
-            Ok(output) => Ok(Printed { machine: &self.machine, output }),
-            Err(missing) => Err(missing),
+        match self.outcome.get_or_init(|| self.boot()) {
+            Outcome::Printed(output) => Ok(Printed { machine: &self.machine, output }),
+            Outcome::Missing(missing) => Err(missing),
+            Outcome::Failed(output) => panic!("{output}"),
         }
     }
 
-    /// The output of `xtask boot`, which succeeds.
-    fn xtask(&self, options: &[&str]) -> String {
+    /// Boots. A failure is an outcome as well: were it a panic, each test would boot anew.
+    fn boot(&self) -> Outcome {
+        // One at a time: the programs measure.
+        static BUSY: Mutex<()> = Mutex::new(());
+        let _busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
+        let cpu = self.machine.cpu.map(|cpu| ["--cpu", cpu]);
+        let options = cpu.as_ref().map_or(&[][..], |options| options);
+        match self.xtask(&["--missing"]) {
+            Ok(missing) if missing.is_empty() => self.xtask(options).map_or_else(Outcome::Failed, Outcome::Printed),
+            Ok(missing) => Outcome::Missing(missing.trim_end().replace('\n', "; ")),
+            Err(output) => Outcome::Failed(output),
+        }
+    }
+
+    /// The standard output of `xtask boot`; all of its output, if it fails.
+    fn xtask(&self, options: &[&str]) -> Result<String, String> {
         let mut command = Command::new(xtask());
         let output = command.args(["boot", self.machine.architecture]).args(options).output().expect("xtask starts");
         let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{text}\n{errors}");
-        text.into_owned()
+        if output.status.success() {
+            Ok(text.into_owned())
+        } else {
+            Err(format!("{text}\n{errors}"))
+        }
     }
 }
 

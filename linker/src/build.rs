@@ -5,6 +5,7 @@ use crate::gate::{self, PageAbi};
 use crate::link::{link, Kind, LINKER_SCRIPT, VERSION_SCRIPT};
 use crate::toolchain::{Choice, Toolchain};
 use crate::{constants, image, script, Error, Manifest};
+use std::fmt;
 use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -103,7 +104,7 @@ impl Build {
     ///
     /// # Errors
     /// [`Error::Tool`] for a missing program, [`Error::Compile`] with the compiler's messages, [`Error::Exports`] and
-    /// [`Error::Link`] for what does not fit together, [`Error::Refused`] with the gate's report.
+    /// [`Error::Link`] for what does not fit together, [`Error::Refused`] with the gate's report and the image.
     pub fn build(&self) -> Result<Artifacts, Error> {
         let manifest = &self.manifest;
         let tools = Toolchain::find(&self.choice, manifest.image.arch.target())?;
@@ -128,9 +129,9 @@ impl Build {
         image::require_same_loaded(&image, &debug)?;
         image::map_section_headers(&mut image)?;
 
-        let report = gate::check(&image, manifest, self.page);
+        let report = gate::check_named(&image, manifest, self.page, image::function_names(&debug)?);
         if !report.is_accepted() {
-            return Err(Error::Refused(Box::new(report)));
+            return Err(Error::Refused(Box::new(Refusal { report, image, debug })));
         }
         let constants = constants::constants(&image, manifest)?;
         Ok(Artifacts { image, debug, constants, report, warnings: objects.warnings })
@@ -149,16 +150,56 @@ impl Artifacts {
     /// # Errors
     /// [`Error::Io`] with the file or folder.
     pub fn write_to(&self, folder: &Path) -> Result<(), Error> {
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let mut written = Vec::new();
-        for (name, content) in self.files() {
-            written.push((folder.join(name), temporary(folder, content)?));
-        }
-        for (path, file) in written {
-            file.persist(&path).map_err(|error| Error::io("write", &path)(error.error))?;
-        }
-        Ok(())
+        write(folder, &self.files())
     }
+}
+
+/// An image that the gate refuses: no kernel may map it, but a disassembler shows what the report means.
+#[derive(Clone)]
+pub struct Refusal {
+    /// What is wrong with it.
+    pub report: gate::Report,
+    /// The stripped image.
+    pub image: Vec<u8>,
+    /// The same image with symbols and debug information: the addresses in the report are in it, too.
+    pub debug: Vec<u8>,
+}
+
+impl Refusal {
+    /// The files that [`write_to`](Self::write_to) writes: name and content.
+    pub fn files(&self) -> [(&'static str, &[u8]); 2] {
+        [("vdso.so.refused", &self.image), ("vdso.so.dbg.refused", &self.debug)]
+    }
+
+    /// Writes the image into a folder, which is made if it is not there, under names that nobody takes for an image that is
+    /// fit to ship. What was accepted before stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the file or folder.
+    pub fn write_to(&self, folder: &Path) -> Result<(), Error> {
+        write(folder, &self.files())
+    }
+}
+
+/// The report as it is to be read, without the bytes: a build script whose `main` returns the error prints it by this.
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.report)
+    }
+}
+
+/// Writes files into a folder, which is made if it is not there. Each appears whole or not at all, and none before all of
+/// them could be written.
+fn write(folder: &Path, files: &[(&str, &[u8])]) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let mut written = Vec::new();
+    for (name, content) in files {
+        written.push((folder.join(name), temporary(folder, content)?));
+    }
+    for (path, file) in written {
+        file.persist(&path).map_err(|error| Error::io("write", &path)(error.error))?;
+    }
+    Ok(())
 }
 
 /// A file that is removed if it is not given a name; with the permissions of any new file.

@@ -1,6 +1,6 @@
 //! What can go wrong: each error names the thing, its value, and the remedy.
 
-use crate::gate;
+use crate::build::Refusal;
 use crate::link::Complaint;
 use std::fmt;
 use std::io;
@@ -94,9 +94,9 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// The gate refuses the image.
-    #[error("the gate refuses the image:\n{0}")]
-    Refused(Box<gate::Report>),
+    /// The gate refuses the image, which is there to be looked at.
+    #[error("the gate refuses the image:\n{}", .0.report)]
+    Refused(Box<Refusal>),
 }
 
 impl Error {

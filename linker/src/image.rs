@@ -3,8 +3,8 @@
 use crate::{Error, PageAbi};
 use object::elf::{self, FileHeader64, ProgramHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::{Endianness, Object, ObjectSymbol};
-use std::collections::HashMap;
+use object::{Endianness, Object, ObjectSymbol, SymbolKind};
+use std::collections::{BTreeMap, HashMap};
 use std::mem::{offset_of, size_of};
 use std::ops::Range;
 
@@ -86,6 +86,15 @@ pub(crate) fn symbols(image: &[u8]) -> Result<HashMap<String, u64>, Error> {
     let file = object::File::parse(image).map_err(|error| Error::image("vdso.so", error.to_string()))?;
     let defined = file.dynamic_symbols().filter(|symbol| symbol.is_definition());
     Ok(defined.filter_map(|symbol| Some((symbol.name().ok()?.to_owned(), symbol.address()))).collect())
+}
+
+/// The names of the functions in the unstripped image by address, as they are written in the source.
+pub(crate) fn function_names(unstripped: &[u8]) -> Result<BTreeMap<u64, String>, Error> {
+    let file = object::File::parse(unstripped).map_err(|error| Error::image("vdso.so.dbg", error.to_string()))?;
+    let functions = file.symbols().filter(|symbol| symbol.is_definition() && symbol.kind() == SymbolKind::Text);
+    // Without the hash that rustc appends to each path.
+    let named = |name: &str| format!("{:#}", rustc_demangle::demangle(name));
+    Ok(functions.filter_map(|symbol| Some((symbol.address(), named(symbol.name().ok()?)))).collect())
 }
 
 /// Refuses a pair of images that differ in a loaded byte. A debugger takes the unstripped one for the mapped one.

@@ -37,6 +37,7 @@ use object::elf;
 use object::read::elf::FileHeader;
 use object::Endianness;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The bytes are no ELF file that could be read further.
@@ -162,6 +163,9 @@ pub struct Inspection {
     pub unwind: Unwind,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// Names of functions by address, from elsewhere: where the dynamic symbol table has none, messages use these.
+    #[serde(skip)]
+    pub(crate) function_names: BTreeMap<u64, String>,
 }
 
 impl Inspection {
@@ -175,8 +179,9 @@ impl Inspection {
     pub fn function_name(&self, address: u64) -> String {
         let named = |symbol: &&Symbol| symbol.is_function() && symbol.is_defined() && symbol.value == address;
         let weak = |symbol: &&Symbol| symbol.binding.value == u64::from(elf::STB_WEAK.0);
-        let name = self.symbols.iter().filter(named).min_by_key(weak);
-        name.map_or_else(|| format!("function at {address:#x}"), |symbol| symbol.name.clone())
+        let symbol = self.symbols.iter().filter(named).min_by_key(weak).map(|symbol| &symbol.name);
+        let name = symbol.or_else(|| self.function_names.get(&address));
+        name.cloned().unwrap_or_else(|| format!("function at {address:#x}"))
     }
 
     /// The build id, as hexadecimal digits.
@@ -244,5 +249,6 @@ fn read<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Inspection
         notes,
         unwind,
         problems,
+        function_names: BTreeMap::new(),
     })
 }

@@ -50,7 +50,7 @@ pub mod manifest;
 pub mod script;
 mod toolchain;
 
-pub use build::{Artifacts, Build, CrateSource};
+pub use build::{Artifacts, Build, CrateSource, Refusal};
 pub use error::Error;
 pub use gate::PageAbi;
 pub use link::Complaint;

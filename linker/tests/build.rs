@@ -68,7 +68,7 @@ fn complaints(result: Result<Artifacts, Error>) -> (Vec<Complaint>, String) {
 
 fn refused(result: Result<Artifacts, Error>) -> Vec<Rule> {
     match result {
-        Err(Error::Refused(report)) => report.violations.iter().map(|violation| violation.rule).collect(),
+        Err(Error::Refused(refusal)) => refusal.report.violations.iter().map(|violation| violation.rule).collect(),
         Err(error) => panic!("not refused by the gate: {error}"),
         Ok(_) => panic!("not refused"),
     }
@@ -331,6 +331,40 @@ fn missing_and_wrong_programs_are_named() {
             other => panic!("{says}: {other:?}"),
         }
     }
+}
+
+/// A function that the gate refuses by what is inside of a local function.
+const REFUSED: &str = "#[inline(never)] fn halt(a: u32) -> u32 { unsafe { core::arch::asm!(\"hlt\") } a }
+    #[no_mangle] pub extern \"C\" fn __vdso_f(a: u32) -> u32 { halt(a) + 1 }";
+
+#[test]
+fn a_refusal_names_local_functions_as_the_source_does() {
+    let Err(error @ Error::Refused(_)) = function(REFUSED) else { panic!("not refused by the gate") };
+    let message = error.to_string();
+    assert!(message.contains("rule `system-instruction` at vdso::functions::halt + 0x"), "{message}");
+    assert!(message.lines().any(|line| line.ends_with("  vdso::functions::halt")), "{message}");
+    // As it is to be read, and without the image's bytes.
+    assert!(format!("{error:?}").contains("rule `system-instruction`"), "{error:?}");
+}
+
+#[test]
+fn a_refused_image_is_written_under_another_name() {
+    let Err(Error::Refused(refusal)) = function(REFUSED) else { panic!("not refused by the gate") };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("vdso.so"), "what was accepted before").unwrap();
+    refusal.write_to(folder.path()).unwrap();
+    let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["vdso.so", "vdso.so.dbg.refused", "vdso.so.refused"]);
+    assert_eq!(std::fs::read(folder.path().join("vdso.so")).unwrap(), b"what was accepted before");
+    // What a disassembler shows is at the addresses that the report names.
+    let debug = std::fs::read(folder.path().join("vdso.so.dbg.refused")).unwrap();
+    let image = std::fs::read(folder.path().join("vdso.so.refused")).unwrap();
+    assert_eq!(code(&image), code(&debug));
+    assert_eq!(
+        symbol(&debug, "__vdso_f"),
+        refusal.report.functions.iter().find(|it| it.name == "__vdso_f").unwrap().address
+    );
 }
 
 #[test]

@@ -50,6 +50,8 @@ mod tests {
         macro_rules! make {
             ([] $arch:ident $how:ident $own:tt) => {
                 made.push(stringify!($arch));
+                let is_the_hosts = stringify!($arch) == std::env::consts::ARCH;
+                assert_eq!(stringify!($how), if is_the_hosts { "native" } else { "emulated" }, stringify!($arch));
             };
         }
         architectures! { make [] }

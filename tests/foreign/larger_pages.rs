@@ -1,5 +1,5 @@
-//! Images for larger pages than those of the image that ships, where the processor has them: built here from the shipped
-//! manifest and sources, put into the types that a kernel puts them into, and called.
+//! Images for each page size that the processor has, beside that of the image that ships: built here from the shipped manifest
+//! and sources, put into the types that a kernel puts them into, and called.
 //!
 //! QEMU's user mode maps by the host's pages. An image for larger ones runs with those too, if it lies where it would lie with
 //! its own: at a multiple of its page size, with the data page at its distance.
@@ -15,7 +15,7 @@ use vdso_tests::{skip, workspace, Architecture, Emulated};
 use vvar::page::Encoding;
 use vvar::{Clock, Writer};
 
-for_each_architecture! { an_image_for_larger_pages_runs }
+for_each_architecture! { an_image_for_each_page_size_runs }
 
 /// The shipped manifest with another page size.
 fn manifest(architecture: &Architecture, page_size: usize) -> Manifest {
@@ -64,13 +64,13 @@ fn padded(image: &[u8], page_size: usize) -> Box<dyn Pages> {
     pages
 }
 
-fn an_image_for_larger_pages_runs(emulated: &'static Emulated) {
+fn an_image_for_each_page_size_runs(emulated: &'static Emulated) {
     let architecture = emulated.architecture;
     let shipped = architecture.image.page_size;
     let arch = manifest(architecture, shipped).image.arch;
     let sizes: BTreeSet<usize> = arch.page_sizes().iter().map(|&size| size as usize).collect();
     assert_eq!(sizes.first(), Some(&shipped), "the image that ships is for the smallest pages");
-    for page_size in sizes.into_iter().filter(|&size| size != shipped) {
+    for page_size in sizes {
         let target = arch.target();
         let sysroot = match core_library::sysroot(target, &core_library::folder().join("foreign").join(target)) {
             Ok(sysroot) => sysroot,
@@ -80,6 +80,12 @@ fn an_image_for_larger_pages_runs(emulated: &'static Emulated) {
         let vvar_offset = manifest.vvar_offset();
         assert_eq!((vvar_offset, BASE % page_size as u64), (-(page_size as i64), 0), "both at the start of a page");
         let file = build(architecture, manifest, sysroot.as_deref());
+        let shipped_bytes = &architecture.image.bytes[..architecture.image.size];
+        assert_eq!(
+            page_size == shipped,
+            file == shipped_bytes,
+            "the shipped image, and no other, is for {shipped} bytes"
+        );
         let pages = padded(&file, page_size);
         let facts = inspect(&file).expect("an ELF file");
         let symbols = facts.symbols.into_iter().map(|symbol| (symbol.name, symbol.value as usize)).collect();

@@ -27,7 +27,7 @@ macro_rules! tests_of {
 
 /// Makes tests of what only one architecture has.
 macro_rules! own_tests {
-    ([] $arch:ident emulated [$($test:ident)+]) => {
+    ([] $arch:ident $how:ident [$($test:ident)+]) => {
         mod $arch {
             $( #[test] fn $test() { vdso_tests::arch::$arch::foreign::$test() } )*
         }

@@ -6,7 +6,7 @@
 use object::{Object, ObjectSymbol, SymbolKind};
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use vdso_tests::guest::{emulator, loader, loader_arguments, write_files, GuestImage, BASE};
 use vdso_tests::{skip, start, Emulated};
@@ -70,6 +70,17 @@ fn libgcc_runs_the_cleanups_of_interrupted_functions(emulated: &'static Emulated
     guest.finish();
 }
 
+/// A program that does not outlive a test that fails.
+struct Stopped(Child);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        // It has ended by itself, if all went well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn gdb_finds_the_interrupted_functions(emulated: &'static Emulated) {
     let gdb = vdso_tests::need!("gdb-multiarch", "gdb-multiarch");
     let (emulator, program) = match emulator(emulated.architecture).and_then(|path| Ok((path, loader(emulated)?))) {
@@ -84,17 +95,18 @@ fn gdb_finds_the_interrupted_functions(emulated: &'static Emulated) {
     let mut guest = Command::new(emulator);
     guest.args(emulated.cpu.iter().flat_map(|cpu| ["-cpu", cpu])).arg("-g").arg(&socket).arg(&program);
     guest.args(loader_arguments(&image, folder.path())).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut guest = vdso_tests::afresh(&mut guest).spawn().expect("QEMU starts");
-    let mut input = guest.stdin.take().expect("a pipe");
+    let mut guest = Stopped(vdso_tests::afresh(&mut guest).spawn().expect("QEMU starts"));
+    let mut input = guest.0.stdin.take().expect("a pipe");
     writeln!(input, "u {} 0", image.function(emulated.functions.rt_sigreturn)).expect("the guest reads");
     drop(input);
     let start = Instant::now();
     while !socket.exists() {
-        assert!(start.elapsed() < Duration::from_secs(60), "QEMU listens for no debugger: {:?}", guest.try_wait());
+        assert!(start.elapsed() < Duration::from_secs(60), "QEMU listens for no debugger: {:?}", guest.0.try_wait());
         std::thread::sleep(Duration::from_millis(20));
     }
-    let mut debugger = Command::new(gdb);
-    debugger.args(["-nx", "-batch"]);
+    // If it waits for a guest that is gone, it waits for ever.
+    let mut debugger = Command::new("timeout");
+    debugger.arg("120").arg(gdb).args(["-nx", "-batch"]);
     for command in [
         "set confirm off",
         // Otherwise it asks the network.
@@ -122,5 +134,5 @@ fn gdb_finds_the_interrupted_functions(emulated: &'static Emulated) {
     assert_eq!(names.get(..2), Some(&[handler, "<signal"][..]), "{text}");
     assert_eq!(names.get(2..5), Some(&interrupted[..]), "{text}");
     assert!(text.contains("exited normally"), "through the trampoline: {text}");
-    assert!(guest.wait().expect("our child").success());
+    assert!(guest.0.wait().expect("our child").success());
 }

@@ -6,7 +6,7 @@ use gimli::{
 };
 use object::{Object, ObjectSection};
 use std::fmt::Write;
-use vdso_image::Image;
+use vdso_image::Description;
 use vdso_tests::{start, Emulated};
 
 for_each_architecture! {
@@ -19,7 +19,7 @@ type Bytes = EndianSlice<'static, LittleEndian>;
 /// Where the signal's frame is, on the stack of the handler.
 const STACK_POINTER: u64 = 0x7fff_0000_1000;
 
-fn trampoline(emulated: &Emulated, image: &Image) -> usize {
+fn trampoline(emulated: &Emulated, image: &Description) -> usize {
     image.symbol(emulated.functions.rt_sigreturn).expect("an image with a trampoline")
 }
 

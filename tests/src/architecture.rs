@@ -1,14 +1,14 @@
 //! What there is to know of an architecture: the form of what stands in `arch/`.
 
 use std::path::PathBuf;
-use vdso_image::Image;
+use vdso_image::Description;
 use vvar::CounterKind;
 
 /// An architecture as clients see it. Sources: vdso(7), and the tables of names in the clients' sources.
 #[derive(Debug)]
 pub struct Architecture {
     /// The image that ships.
-    pub image: &'static Image,
+    pub image: &'static Description,
     /// `e_machine`, and its name in the ABI supplement.
     pub machine: (u16, &'static str),
     /// The version of every function.

@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::ptr::NonNull;
 use std::sync::Mutex;
 use tempfile::TempDir;
-use vdso_image::{map, Image, Kind};
+use vdso_image::{map, Description, Kind};
 use vvar::memory::{Encoded, WideLines};
 use vvar::page::{offset, Encoding, SIZE};
 use vvar::{
@@ -142,7 +142,7 @@ impl GuestImage<'static> {
     ///
     /// # Panics
     /// If its plan is not one data page before the image.
-    pub fn shipped(image: &'static Image) -> Self {
+    pub fn shipped(image: &'static Description) -> Self {
         let vvar = image.map_plan.iter().find(|part| part.kind == Kind::Vvar).expect("a plan with a page");
         assert_eq!((vvar.pages, map::image_offset(image.map_plan) as i64), (1, -vvar.offset));
         GuestImage {

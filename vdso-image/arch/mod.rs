@@ -15,7 +15,7 @@ pub mod riscv64;
 pub mod x86_64;
 
 /// Every image, for a host that serves more than one architecture.
-pub static IMAGES: &[&crate::Image] = &[
+pub static IMAGES: &[&crate::Description] = &[
     // By name.
     &aarch64::DESCRIPTION,
     &riscv64::DESCRIPTION,

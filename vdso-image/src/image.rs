@@ -6,16 +6,17 @@ use crate::map::Mapping;
 /// kernel takes the module of its own.
 ///
 /// ```
-/// let machine = "riscv64"; // as in the program's target triple
+/// let machine = std::env::consts::ARCH; // of the program that is to be run
 /// let image = vdso_image::IMAGES.iter().find(|image| image.arch == machine).expect("an architecture with an image");
 /// assert_eq!(image.bytes.len() % image.page_size, 0);
-/// assert!(image.symbol("__vdso_rt_sigreturn").is_some());
+/// let (name, offset) = image.symbols[0];
+/// assert_eq!(image.symbol(name), Some(offset));
 /// assert_eq!(image.symbol("__vdso_getrandom"), None);
 /// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Image {
-    /// The architecture's name, as in a target triple and in the module's name.
+pub struct Description {
+    /// The architecture's name: that of its module, and of `target_arch`.
     pub arch: &'static str,
     /// The image, at the start of a page and padded with zeroes to whole pages.
     pub bytes: &'static [u8],
@@ -37,7 +38,7 @@ pub struct Image {
     pub page_layout: u64,
 }
 
-impl Image {
+impl Description {
     /// The offset of a function from the image's ELF header in bytes; `None` if the image has no function of that name.
     #[must_use]
     pub fn symbol(&self, name: &str) -> Option<usize> {
@@ -74,7 +75,7 @@ macro_rules! image {
             $crate::bytes::PageAligned::padded(built::BYTES);
 
         /// All of this module in one value.
-        pub static DESCRIPTION: $crate::Image = $crate::Image {
+        pub static DESCRIPTION: $crate::Description = $crate::Description {
             arch: $arch,
             bytes: IMAGE.as_bytes(),
             size: IMAGE_SIZE,

@@ -45,7 +45,7 @@ pub mod map;
 pub mod source;
 
 pub use arch::*;
-pub use image::Image;
+pub use image::Description;
 pub use map::{Kind, Mapping, Permission};
 
 /// Compiled here only to be checked with the rest; the image has its own copy, from the same files.

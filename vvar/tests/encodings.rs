@@ -77,9 +77,12 @@ fn counters_of_the_other_encoding_are_not_read() {
 
 #[test]
 fn control_words_say_what_they_said() {
-    let all = [Encoding::Split, Encoding::Wide].map(|it| CounterKind::ALL.iter().map(move |&kind| (it, kind)));
-    for (encoding, kind) in all.into_iter().flatten().filter(|(_, kind)| *kind != CounterKind::Off) {
-        if !kind.is_in(encoding) {
+    let all = [Encoding::Split, Encoding::Wide].map(|it| arch::KNOWN.iter().map(move |known| (it, known)));
+    for (encoding, &(kind, _, encodings, _)) in
+        all.into_iter().flatten().filter(|(_, known)| known.0 != CounterKind::Off)
+    {
+        assert_eq!(kind.is_in(encoding), encodings.contains(&encoding), "{kind:?}");
+        if !encodings.contains(&encoding) {
             let foreign = Control { kind, bits: 64, shift: 32 }.word(encoding);
             assert_eq!(Control::decode(foreign, encoding), None, "{kind:?}");
             continue;

@@ -7,6 +7,7 @@
 // One file of cases, for two encodings.
 #![allow(clippy::duplicate_mod)]
 
+mod arch;
 mod common;
 
 #[path = "cases"]

@@ -93,7 +93,7 @@ pub(crate) fn build(manifest: Manifest) -> Result<Artifacts> {
 fn build_and_write(manifest: &Path, out: &Path) -> Result<()> {
     let manifest = Manifest::load(manifest)?;
     let dir = out.join(manifest.image.arch.to_string());
-    let artifacts = build(manifest)?;
+    let artifacts = build(manifest).map_err(|error| keep_refused(error, &dir))?;
     artifacts.write_to(&dir)?;
     println!("{}", vdso_linker::inspect::inspect(&artifacts.image)?.symbol_table());
     println!("size: {} bytes", artifacts.image.len());
@@ -102,6 +102,18 @@ fn build_and_write(manifest: &Path, out: &Path) -> Result<()> {
         println!("wrote {}", dir.join(name).display());
     }
     Ok(())
+}
+
+/// An image that the gate has refused is kept for a disassembler, as the report names its instructions by their addresses.
+fn keep_refused(error: anyhow::Error, folder: &Path) -> anyhow::Error {
+    let kept = match error.downcast_ref() {
+        Some(vdso_linker::Error::Refused(refusal)) => refusal.write_to(folder),
+        _ => return error,
+    };
+    match kept {
+        Ok(()) => error.context(format!("kept for a disassembler as {}", folder.join("vdso.so.dbg.refused").display())),
+        Err(problem) => error.context(format!("not kept for a disassembler ({problem})")),
+    }
 }
 
 fn check(arch: Arch, committed: &Path) -> Result<()> {

@@ -1,6 +1,7 @@
 //! `core` for targets that the compiler comes without.
 
 use anyhow::{bail, Context, Result};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,7 +25,7 @@ pub(crate) struct NoCore {
 impl fmt::Display for NoCore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = &self.target;
-        write!(f, "this compiler has no `core` for {target}: rustup target add {target}")
+        write!(f, "this compiler has no `core` for {target}: rustup target add {target}, or name a sysroot that has it in {SYSROOT}")
     }
 }
 
@@ -40,7 +41,7 @@ pub(crate) fn sysroot(target: &str, folder: &Path) -> Result<Option<PathBuf>> {
     if has_it(&own_sysroot()?) {
         return Ok(None);
     }
-    if let Some(sysroot) = std::env::var_os(SYSROOT).map(PathBuf::from).filter(|sysroot| has_it(sysroot)) {
+    if let Some(sysroot) = std::env::var_os(SYSROOT).map(absolute).filter(|sysroot| has_it(sysroot)) {
         return Ok(Some(sysroot));
     }
     let script = script();
@@ -62,13 +63,18 @@ pub(crate) fn sysroot(target: &str, folder: &Path) -> Result<Option<PathBuf>> {
 
 /// Where that script is, if there is one.
 pub(crate) fn script() -> PathBuf {
-    std::env::var_os(BUILD_CORE).map_or_else(|| workspace().join(BUILD_CORE_HERE), PathBuf::from)
+    std::env::var_os(BUILD_CORE).map_or_else(|| workspace().join(BUILD_CORE_HERE), absolute)
 }
 
 /// Where `core` is built, in cargo's target folder, which is `target` in the workspace unless the environment names another.
 pub(crate) fn folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
-    std::path::absolute(&target).unwrap_or(target).join("core")
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), absolute);
+    target.join("core")
+}
+
+/// What the environment names from this folder, for programs that run in another.
+fn absolute(path: OsString) -> PathBuf {
+    std::path::absolute(&path).unwrap_or_else(|_| path.into())
 }
 
 fn own_sysroot() -> Result<PathBuf> {

@@ -3,7 +3,7 @@
 //! A check whose tool is missing is skipped, and so is a test that says so (see `vdso_tests::skipped`). Both are listed at
 //! the end with the package that brings the tool. With `CI=true` nothing may be skipped.
 
-use crate::boot::{self, Architecture};
+use crate::boot;
 use anyhow::{bail, Context};
 use std::ffi::OsString;
 use std::fs;
@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
+use vdso_linker::manifest::Arch;
 
 /// Names the file to which each skipped test adds a line: `vdso_tests::SKIPPED`.
 const SKIPPED: &str = "VDSO_SKIPPED";
@@ -30,8 +31,10 @@ enum Work {
     /// rustfmt on every source file. Cargo by itself would leave out those of the test kernel, which is a workspace of its own,
     /// and those whose `mod` a macro makes.
     Format,
-    /// Clippy on the test kernel, for each architecture: a check an architecture.
+    /// Clippy on the test kernel: a check an architecture.
     KernelLints,
+    /// `build-vdso --check`: a check an architecture.
+    Images,
 }
 
 /// A program that a step needs besides cargo itself.
@@ -64,6 +67,7 @@ impl std::fmt::Display for Work {
             Work::Cargo(arguments, _) => write!(f, "cargo {}", arguments.join(" ")),
             Work::Format => write!(f, "cargo fmt --all --check -- FILES"),
             Work::KernelLints => write!(f, "cargo clippy, in tests/kernel"),
+            Work::Images => write!(f, "cargo xtask build-vdso --check"),
         }
     }
 }
@@ -93,8 +97,8 @@ const STEPS: &[Step] = &[
     },
     Step { name: "lints of the test kernel", work: Work::KernelLints, needs: Some(CLIPPY), verdict: Verdict::Status },
     Step {
-        name: "the committed image is what the sources make",
-        work: Work::Cargo(&["xtask", "build-vdso", "--check"], &[]),
+        name: "the committed images are what the sources make",
+        work: Work::Images,
         needs: None,
         verdict: Verdict::Status,
     },
@@ -194,7 +198,8 @@ fn run_step(step: &Step, list: &Path, skipped: &mut Vec<String>) -> anyhow::Resu
             command
         }
         Work::Format => format_command()?,
-        Work::KernelLints => return lint_kernels(boot::ARCHITECTURES, skipped),
+        Work::KernelLints => return lint_kernels(skipped),
+        Work::Images => return check_images(skipped),
     };
     command.env(SKIPPED, list);
     match step.verdict {
@@ -217,18 +222,48 @@ fn run_step(step: &Step, list: &Path, skipped: &mut Vec<String>) -> anyhow::Resu
 }
 
 /// Lints the test kernel for each architecture for which it can be compiled here.
-fn lint_kernels(architectures: &[&Architecture], skipped: &mut Vec<String>) -> anyhow::Result<Tally> {
+fn lint_kernels(skipped: &mut Vec<String>) -> anyhow::Result<Tally> {
+    let needs = |it: &boot::Architecture| (it.name(), it.targets().to_vec());
+    each(boot::ARCHITECTURES, needs, skipped, "lints of the test kernel", boot::lint)
+}
+
+/// Compares each image that can be compiled here.
+fn check_images(skipped: &mut Vec<String>) -> anyhow::Result<Tally> {
+    each(
+        Arch::ALL,
+        |it| (it.name(), vec![it.target()]),
+        skipped,
+        "the committed image",
+        |it| Ok(cargo(&["xtask", "build-vdso", "--check", "--arch", it.name()])),
+    )
+}
+
+/// One check for each of the architectures, of the given names, whose targets there is a `core` for.
+fn each<T: Copy>(
+    architectures: &[T],
+    needs: impl Fn(T) -> (&'static str, Vec<&'static str>),
+    skipped: &mut Vec<String>,
+    what: &str,
+    check: impl Fn(T) -> anyhow::Result<Command>,
+) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
-    for architecture in architectures {
-        let name = architecture.name();
-        let missing: Vec<String> = boot::missing_core(architecture)?.iter().map(ToString::to_string).collect();
-        if !missing.is_empty() {
-            skipped.push(format!("SKIPPED lints of the test kernel for {name}: {}", missing.join("; ")));
-            tally.add(Tally::SKIPPED);
-            continue;
+    for &architecture in architectures {
+        let (name, targets) = needs(architecture);
+        match boot::missing_core(&targets) {
+            Ok(missing) if missing.is_empty() => {
+                println!("for {name}");
+                tally.add(by_status(check(architecture)?.status().context("starting cargo")?));
+            }
+            Ok(missing) => {
+                let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+                skipped.push(format!("SKIPPED {what} for {name}: {}", missing.join("; ")));
+                tally.add(Tally::SKIPPED);
+            }
+            Err(error) => {
+                println!("for {name}: {error:#}");
+                tally.add(Tally::FAILED);
+            }
         }
-        println!("for {name}");
-        tally.add(by_status(boot::lint(architecture)?.status().context("starting cargo")?));
     }
     Ok(tally)
 }
@@ -250,7 +285,7 @@ fn source_files(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         let (path, name) = (entry.path(), entry.file_name());
         if entry.file_type().with_context(unreadable)?.is_dir() {
             let is_hidden = name.as_encoded_bytes().starts_with(b".");
-            if !is_hidden && name != "target" {
+            if !is_hidden && !path.join("CACHEDIR.TAG").exists() {
                 source_files(&path, files)?;
             }
         } else if path.extension().is_some_and(|it| it == "rs") && !path.with_extension("so").exists() {
@@ -382,8 +417,8 @@ mod tests {
     #[test]
     fn source_files_are_those_that_somebody_has_written() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["a.rs", "arch/x/mod.rs", "arch/x/vdso.rs", "arch/x/vdso.so", "c.c", "target/b.rs", ".hidden/d.rs"]
-        {
+        let ours = ["a.rs", "arch/x/mod.rs", "arch/x/vdso.rs", "arch/x/vdso.so", "c.c", ".hidden/d.rs"];
+        for name in ours.iter().chain(&["target/CACHEDIR.TAG", "target/b.rs"]) {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();

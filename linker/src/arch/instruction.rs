@@ -38,6 +38,16 @@ impl Instruction {
     pub(crate) fn end(&self) -> u64 {
         self.address.wrapping_add(self.length)
     }
+
+    /// Whether it calls a function.
+    pub(crate) fn is_call(&self) -> bool {
+        matches!(self.flow, Flow::Call(_))
+    }
+
+    /// Its address and text, for messages.
+    pub(crate) fn named(&self) -> String {
+        format!("{:#x} (`{}`)", self.address, self.text)
+    }
 }
 
 /// A breach of a rule, found on the instructions; the gate adds the place.
@@ -47,6 +57,12 @@ pub(crate) struct Fault {
     pub(crate) what: String,
     pub(crate) remedy: &'static str,
 }
+
+/// What to do about a vector or floating-point instruction.
+pub(crate) const VECTOR_REMEDY: &str =
+    "write no floating-point arithmetic, and copy small structures field by field; compile Rust with `-C \
+     no-vectorize-loops -C no-vectorize-slp` and without each vector feature that the target turns on and its ABI does not \
+     need (`-C target-feature=-NAME`), C with `-mgeneral-regs-only` where the compiler knows it";
 
 /// Where control goes on behind an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,17 +83,23 @@ pub(crate) enum Flow {
 
 /// What an instruction does to the stack. Offsets are bytes from the stack pointer as it was before the instruction;
 /// registers are DWARF numbers.
+///
+/// A register that an instruction changes is either among `loads`, if the whole of it comes from a place on the stack that
+/// the instruction names, or among `writes`, and never among both: a load may give the caller's value back, a write makes it
+/// another.
 #[derive(Debug, Default)]
 pub(crate) struct StackEffect {
     /// By how much the stack pointer moves; none if that cannot be known.
     pub(crate) adjust: Option<i64>,
-    /// The lowest offset that is used.
+    /// The lowest offset that is used: by a load or store that the stack pointer addresses. What the instruction pushes
+    /// counts, and is what `adjust` then moves over. 0 if it uses nothing below the stack pointer, as one that only moves
+    /// it: the space that it makes counts by the stack pointer itself.
     pub(crate) lowest: i64,
     /// Stores, and which register is stored, if it is a whole one.
     pub(crate) stores: Vec<Slot>,
-    /// Callee-saved registers that are loaded, and from where.
+    /// Callee-saved registers that are loaded whole, and from where.
     pub(crate) loads: Vec<(u16, i64)>,
-    /// Callee-saved registers that get another value.
+    /// Callee-saved registers that get another value, in part or whole, from anywhere else.
     pub(crate) writes: Vec<u16>,
     /// The offset that the frame pointer is set to; it is among `writes` too.
     pub(crate) frame_pointer: Option<i64>,
@@ -95,8 +117,9 @@ pub(crate) struct Slot {
 /// before them leaves it at its default.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
-    /// The registers and flags that it uses, those of a load's address aside: its results, or the direction of a branch,
-    /// depend on them.
+    /// The registers and flags that it uses: its results, or the direction of a branch, depend on them. Those of a load's
+    /// address are not among them but in its [`kind`](OrderKind::Load); those of a store's address are, and so is a
+    /// register that an address moves.
     pub(crate) reads: Registers,
     /// The registers and flags that it writes.
     pub(crate) writes: Registers,
@@ -104,7 +127,8 @@ pub(crate) struct Order {
     pub(crate) kind: OrderKind,
 }
 
-/// A set of registers and flags: a bit each, numbered as the architecture's decoder likes.
+/// A set of registers and flags, a bit each: a general register's is its DWARF number, by which the calling convention
+/// names it; those of the flags and other state are the decoder's choice among the rest.
 pub(crate) type Registers = u64;
 
 /// The instructions that the order of counter reads is about.

@@ -17,20 +17,26 @@
 //! |---|---|
 //! | [`instruction`] | what a decoder makes of an instruction |
 //! | [`paths`] | the ways through the code, for rules on the order of counter reads |
+//! | [`dependence`] | such a rule, where addresses made from the counter's value order the loads behind it |
+//! | [`liveness`] | which registers are still used |
 
 mod aarch64;
 mod riscv64;
 mod x86_64;
 
+mod dependence;
 mod instruction;
+mod liveness;
 mod paths;
 #[cfg(test)]
 mod shipped;
 
+pub(crate) use dependence::Dependence;
 pub(crate) use instruction::{
-    Fault, Flow, Instruction, Instructions, Order, OrderKind, Registers, Slot, StackEffect, Surroundings,
+    Fault, Flow, Instruction, Instructions, Order, OrderKind, Registers, Slot, StackEffect, Surroundings, VECTOR_REMEDY,
 };
-pub(crate) use paths::Paths;
+pub(crate) use liveness::Liveness;
+pub(crate) use paths::{Paths, Step};
 
 use object::elf;
 use serde::Deserialize;
@@ -42,6 +48,7 @@ macro_rules! architectures {
         /// The architectures that images exist for.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
         #[serde(rename_all = "lowercase")]
+        #[non_exhaustive]
         pub enum Arch {
             $( #[doc = $doc] $variant, )*
         }
@@ -105,7 +112,8 @@ pub(crate) struct Architecture {
     pub(crate) flags: u32,
     /// The tags in the dynamic table that only its images have.
     pub(crate) dynamic_tags: &'static [elf::DynamicTag],
-    /// How Rust is compiled for it, besides what holds for all.
+    /// How Rust is compiled for it, besides what holds for all: among other things without the vector features that the
+    /// target turns on and its ABI does not need, as `-Ctarget-feature=-NAME`.
     pub(crate) rust_flags: &'static [&'static str],
     /// How C is compiled for it, besides what holds for all.
     pub(crate) c_flags: &'static [&'static str],
@@ -151,7 +159,10 @@ pub(crate) struct Trampoline {
     pub(crate) assembly: &'static str,
     /// Its bytes, which are all of it.
     pub(crate) bytes: &'static [u8],
-    /// What stands before it.
+    /// What stands before it, in the same frame description: one instruction, for unwinders that look a return address up
+    /// by the byte before it. Empty where clients do not count on one, since Linux's own image has none: whoever then finds
+    /// no description by that byte goes by the function's bytes. The image may have an instruction there all the same; what
+    /// is checked is that the byte before has no description of another function.
     pub(crate) before: &'static [u8],
     /// Who looks for them.
     pub(crate) clients: &'static str,

@@ -1,6 +1,6 @@
 //! The ways through the code, for rules on what must come before or behind an instruction.
 
-use super::{Flow, Instruction, Instructions};
+use super::{Convention, Flow, Instruction, Instructions, OrderKind, Registers};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The instructions with the ways between them. A call is passed over: its way goes on behind it.
@@ -10,11 +10,26 @@ pub(crate) struct Paths<'a> {
     predecessors: HashMap<u64, Vec<u64>>,
     /// Where functions start that are called, from without or within.
     entries: BTreeSet<u64>,
+    convention: &'static Convention,
+}
+
+/// What a search for what orders a counter read makes of an instruction.
+pub(crate) enum Step {
+    /// It is what is searched for, so that its way need not be followed further.
+    Ordered,
+    /// What is searched for had to come first. What kind of instruction it is, for messages.
+    Unordered(&'static str),
+    /// Neither.
+    Further,
 }
 
 impl<'a> Paths<'a> {
     /// The ways through `instructions`, of which those at `exports` are called from without.
-    pub(crate) fn new(instructions: &'a Instructions, exports: impl Iterator<Item = u64>) -> Self {
+    pub(crate) fn new(
+        instructions: &'a Instructions,
+        exports: impl Iterator<Item = u64>,
+        convention: &'static Convention,
+    ) -> Self {
         let mut predecessors: HashMap<u64, Vec<u64>> = HashMap::new();
         let mut entries: BTreeSet<u64> = exports.collect();
         for instruction in instructions.values() {
@@ -25,11 +40,11 @@ impl<'a> Paths<'a> {
                 entries.insert(target);
             }
         }
-        Paths { instructions, predecessors, entries }
+        Paths { instructions, predecessors, entries, convention }
     }
 
     /// All instructions, by address.
-    pub(crate) fn instructions(&self) -> impl Iterator<Item = &'a Instruction> + '_ {
+    pub(crate) fn instructions(&self) -> impl DoubleEndedIterator<Item = &'a Instruction> + '_ {
         self.instructions.values()
     }
 
@@ -51,7 +66,7 @@ impl<'a> Paths<'a> {
 
     /// Goes back from `from` along all ways. `visit` sees each instruction before it once, and none where a function
     /// begins (or what leads to the code cannot be known); it says whether to go on back from there.
-    pub(crate) fn walk_back(&self, from: u64, mut visit: impl FnMut(Option<&'a Instruction>) -> bool) {
+    fn walk_back(&self, from: u64, mut visit: impl FnMut(Option<&'a Instruction>) -> bool) {
         let mut seen = HashSet::new();
         let mut work = vec![from];
         while let Some(address) = work.pop() {
@@ -67,6 +82,72 @@ impl<'a> Paths<'a> {
             }
         }
     }
+
+    /// Goes on behind `from` along all ways. `visit` sees each instruction once, and says whether to go on behind it.
+    fn walk_on(&self, from: &Instruction, mut visit: impl FnMut(&'a Instruction) -> bool) {
+        let mut seen = HashSet::new();
+        let mut work: Vec<&Instruction> = self.behind(from).collect();
+        while let Some(instruction) = work.pop() {
+            if seen.insert(instruction.address) && visit(instruction) {
+                work.extend(self.behind(instruction));
+            }
+        }
+    }
+
+    /// Searches all ways that lead to `from`. Returns what, on one of them, it met first that is unordered: that may be
+    /// the start of the function, behind which its caller has loaded.
+    pub(crate) fn search_back(&self, from: u64, mut step: impl FnMut(&'a Instruction) -> Step) -> Option<String> {
+        let mut found = None;
+        self.walk_back(from, |instruction| match instruction {
+            Some(instruction) => note(&mut found, instruction, step(instruction)),
+            None => {
+                found.get_or_insert_with(|| "the function's start".to_owned());
+                false
+            }
+        });
+        found
+    }
+
+    /// Searches all ways behind `from`. Returns what, on one of them, it met first that is unordered.
+    pub(crate) fn search_on(
+        &self,
+        from: &Instruction,
+        mut step: impl FnMut(&'a Instruction) -> Step,
+    ) -> Option<String> {
+        let mut found = None;
+        self.walk_on(from, |instruction| note(&mut found, instruction, step(instruction)));
+        found
+    }
+
+    /// The registers of the address, if it loads what others may store: nobody else stores to the function's stack.
+    pub(crate) fn shared_load(&self, instruction: &Instruction) -> Option<Registers> {
+        match instruction.order.kind {
+            OrderKind::Load { address } if address != 1 << self.convention.stack_pointer => Some(address),
+            _ => None,
+        }
+    }
+
+    /// The kind of an instruction that may load what others store, for messages. What a call loads is not looked at.
+    pub(crate) fn loads(&self, instruction: &Instruction) -> Option<&'static str> {
+        match self.shared_load(instruction) {
+            Some(_) => Some("a load"),
+            None => instruction.is_call().then_some("a call"),
+        }
+    }
+
+    /// The registers that a function must preserve, the stack pointer included.
+    pub(crate) fn preserved(&self) -> Registers {
+        let convention = self.convention;
+        convention.callee_saved.iter().fold(1 << convention.stack_pointer, |set, (register, _)| set | 1 << register)
+    }
+}
+
+/// Keeps the first place without order; says whether to go on from there.
+fn note(found: &mut Option<String>, instruction: &Instruction, step: Step) -> bool {
+    if let Step::Unordered(kind) = step {
+        found.get_or_insert_with(|| format!("{kind} at {}", instruction.named()));
+    }
+    matches!(step, Step::Further)
 }
 
 fn successors(instruction: &Instruction) -> impl Iterator<Item = u64> {

@@ -131,7 +131,7 @@ fn branches(gate: &mut Gate<'_>, code: &Code<'_>) {
 /// Reports for each counter read the first load that is not in order with it.
 fn counter_order(gate: &mut Gate<'_>, code: &Code<'_>) {
     let exports = code.facts.symbols.iter().filter(|symbol| symbol.is_function() && symbol.is_defined());
-    let paths = Paths::new(&code.instructions, exports.map(|symbol| symbol.value));
+    let paths = Paths::new(&code.instructions, exports.map(|symbol| symbol.value), gate.convention());
     for (address, fault) in (gate.architecture().counter_order)(&paths) {
         gate.refuse(fault.rule, code.place(address), fault.what, fault.remedy);
     }

@@ -34,7 +34,7 @@ use crate::arch::{Architecture, Convention};
 use crate::inspect::{inspect, Inspection, Part};
 use crate::manifest::Manifest;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The largest frame of one function, and the most stack that a call into the image may take in all, in bytes: return
@@ -95,7 +95,8 @@ impl fmt::Display for Violation {
 /// jump.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Function {
-    /// Its dynamic symbol's name, else `function at 0x...`.
+    /// Its dynamic symbol's name; else, in the report of a build, the name that the source gives it; else
+    /// `function at 0x...`.
     pub name: String,
     /// Its address.
     pub address: u64,
@@ -170,6 +171,16 @@ impl fmt::Display for Report {
 
 /// Holds an image against the rules, its manifest and, if given, the page that it is to read.
 pub fn check(bytes: &[u8], manifest: &Manifest, page: Option<PageAbi>) -> Report {
+    check_named(bytes, manifest, page, BTreeMap::new())
+}
+
+/// The same with names of functions by address, for those that the image has no symbol for.
+pub(crate) fn check_named(
+    bytes: &[u8],
+    manifest: &Manifest,
+    page: Option<PageAbi>,
+    function_names: BTreeMap<u64, String>,
+) -> Report {
     let mut report = Report {
         size: bytes.len() as u64,
         size_limit: manifest.image.size_limit,
@@ -180,7 +191,10 @@ pub fn check(bytes: &[u8], manifest: &Manifest, page: Option<PageAbi>) -> Report
         violations: Vec::new(),
     };
     match inspect(bytes) {
-        Ok(facts) => Gate { bytes, facts: &facts, manifest, page, report: &mut report }.run(),
+        Ok(facts) => {
+            let facts = Inspection { function_names, ..facts };
+            Gate { bytes, facts: &facts, manifest, page, report: &mut report }.run();
+        }
         Err(error) => report.violations.push(Violation {
             rule: Rule::Malformed,
             place: error.place.into(),

@@ -147,7 +147,8 @@ rules! {
     LandingPad = "landing-pad",
     /// What signal handlers return to is byte for byte what libgcc, LLVM's libunwind and gdb look for, and is described
     /// as a signal frame, together with the byte before it: an unwinder looks that one up, since a return address is
-    /// behind its call.
+    /// behind its call. The gate does not evaluate the description, the column of the return address included: that each
+    /// register comes back has to be tested against the kernel's frame (`tests/foreign/unwinding.rs`).
     SignalTrampoline = "signal-trampoline",
     // Unwind information.
     /// `.eh_frame` is there and well-formed: a signal can interrupt any instruction, and then debuggers, profilers and
@@ -159,7 +160,7 @@ rules! {
     UnwindCoverage = "unwind-coverage",
     /// The canonical frame address is the stack pointer plus a number (on architectures whose compilers always set one
     /// up, also the frame pointer), the return address lies at its place: the gate proves no other rule, and profilers in
-    /// the kernel evaluate no other.
+    /// the kernel evaluate no other. Signal frames are exempt: their rules are expressions on what the kernel saved.
     CfaRule = "cfa-rule",
     /// The unwind information says at each instruction what the instructions before it did to the stack.
     CfaMismatch = "cfa-mismatch",

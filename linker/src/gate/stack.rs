@@ -264,7 +264,9 @@ impl Walk<'_, '_, '_> {
             let Some(row) = frame.row(address) else { continue };
             if let Some(what) = self.frame_address_fault(state, row) {
                 let remedy = "in assembly, follow each push, pop, add and sub of the stack pointer with \
-                              `.cfi_adjust_cfa_offset`";
+                              `.cfi_adjust_cfa_offset`; if a compiler made the function, it leaves a part of it \
+                              undescribed, mostly the epilogue: give the function no frame (fewer values alive at a \
+                              time, no call), compile C with `-fasynchronous-unwind-tables`, or take another compiler";
                 self.refuse(address, Rule::CfaMismatch, what, remedy);
             } else if let Some(what) = self.register_fault(state, row) {
                 let remedy =

@@ -3,6 +3,12 @@
 //! A handler's return address is such a function, which the kernel or the libc put there; nothing called the handler from
 //! it. What lies on the stack is the kernel's frame, not a function's. Unwinders recognise that by the description's
 //! augmentation `S`, or without a description by the instructions, which therefore are part of the interface.
+//!
+//! The description's rules are not looked at, neither here nor by [`super::unwind`] and [`super::stack`], which leave signal
+//! frames out: not how the frame address is made, not where each register lies, and not in which column the return address is.
+//! They are expressions on the kernel's `rt_sigframe`, which is the C library's to lay out and not the convention's. The test
+//! `the_description_restores_every_register` in `tests/foreign/unwinding.rs` evaluates them for the images that ship; an
+//! embedder who writes a trampoline of his own needs such a test, too.
 
 use super::{Gate, Rule};
 use crate::arch::Trampoline;

@@ -63,7 +63,7 @@ fn frames(gate: &mut Gate<'_>) {
             continue;
         }
         if frame.signal {
-            continue; // its rules restore what the kernel saved, by expressions
+            continue; // its rules restore what the kernel saved, by expressions: see `super::trampoline`
         }
         if let Some(fault) = rule_fault(gate, frame) {
             let remedy =

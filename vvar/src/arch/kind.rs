@@ -1,7 +1,8 @@
 //! The ways of reading a counter, on all architectures.
 //!
 //! The numbers are part of the page's ABI, and a page can be written on one architecture for readers on another, by an
-//! emulator: each number stands for one way on one architecture, and is never used again for another.
+//! emulator: each number stands for one way on one architecture, and is never used again for another. So all of them are here,
+//! whatever this crate is compiled for.
 
 use crate::page::Encoding;
 
@@ -11,6 +12,7 @@ macro_rules! kinds {
     ($( $(#[doc = $doc:literal])+ $name:ident = $number:literal, $encoding:pat, skew $skew:literal; )*) => {
         /// Where a clock's count comes from.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
         #[repr(u8)]
         pub enum CounterKind {
             $( $(#[doc = $doc])+ $name = $number, )*
@@ -49,7 +51,7 @@ macro_rules! kinds {
 
 kinds! {
     /// None: the line is off, and so is every clock that needs a counter.
-    // The kernel's own counter may be any of them, RISC-V's too.
+    // The kernel's own counter may be any: the largest of them.
     Off = 0, _, skew 1;
     /// No counter: a coarse clock, as of the last publish.
     Coarse = 1, _, skew 0;

@@ -15,7 +15,10 @@ use crate::page::Encoding;
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 #[cfg(target_arch = "aarch64")]
-pub use aarch64::{GenericTimer, GenericTimer as MachineCounter};
+pub use aarch64::GenericTimer;
+/// The counter of the architecture that is compiled for; there is none on one that has no image.
+#[cfg(target_arch = "aarch64")]
+pub use aarch64::GenericTimer as MachineCounter;
 #[cfg(all(test, not(target_arch = "aarch64")))]
 #[path = "aarch64/erratum_858921.rs"]
 mod erratum_858921;
@@ -23,12 +26,18 @@ mod erratum_858921;
 #[cfg(target_arch = "riscv64")]
 mod riscv64;
 #[cfg(target_arch = "riscv64")]
-pub use riscv64::{Time, Time as MachineCounter};
+pub use riscv64::Time;
+/// The counter of the architecture that is compiled for; there is none on one that has no image.
+#[cfg(target_arch = "riscv64")]
+pub use riscv64::Time as MachineCounter;
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::{Tsc, Tsc as MachineCounter};
+pub use x86_64::Tsc;
+/// The counter of the architecture that is compiled for; there is none on one that has no image.
+#[cfg(target_arch = "x86_64")]
+pub use x86_64::Tsc as MachineCounter;
 
 // The lines of its page: wide, unless the counter comes in halves.
 #[cfg(target_arch = "x86_64")]

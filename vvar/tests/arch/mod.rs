@@ -22,16 +22,17 @@ pub(crate) const KINDS: &[CounterKind] = &[Rdtscp, LfenceRdtsc];
 #[cfg(target_arch = "x86_64")]
 pub(crate) const EVERYWHERE: &[CounterKind] = &[LfenceRdtsc];
 
-/// The number of each kind in every page, on all architectures.
-pub(crate) const KNOWN: [(CounterKind, u8); 8] = [
-    (Off, 0),
-    (Coarse, 1),
-    (Rdtscp, 2),
-    (LfenceRdtsc, 3),
-    (Cntvct, 4),
-    (Cntvctss, 5),
-    (CntvctErratum858921, 6),
-    (RiscvTime, 7),
+/// What pages have said so far of each kind, on all architectures: its number, the lines that may have it, and by how many ticks
+/// the CPUs may differ where the architecture promises that they agree.
+pub(crate) const KNOWN: &[(CounterKind, u8, &[Encoding], u64)] = &[
+    (Off, 0, &[Encoding::Split, Encoding::Wide], 1),
+    (Coarse, 1, &[Encoding::Split, Encoding::Wide], 0),
+    (Rdtscp, 2, &[Encoding::Split], 0),
+    (LfenceRdtsc, 3, &[Encoding::Split], 0),
+    (Cntvct, 4, &[Encoding::Wide], 0),
+    (Cntvctss, 5, &[Encoding::Wide], 0),
+    (CntvctErratum858921, 6, &[Encoding::Wide], 0),
+    (RiscvTime, 7, &[Encoding::Wide], 1),
 ];
 
 /// Which lines which page has.

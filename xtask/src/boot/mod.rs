@@ -35,7 +35,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "MODEL")]
     cpu: Option<String>,
     /// Boots nothing, and says what is missing for it, a line each: programs, firmware, C libraries and Rust's targets, with
-    /// what brings them.
+    /// what brings them. (A `core` that only has to be built is built.)
     #[arg(long)]
     missing: bool,
 }

@@ -46,16 +46,16 @@ pub(super) fn missing(arch: &'static Architecture) -> Result<Vec<Missing>> {
     for variant in arch.variants {
         missing.extend(programs::missing(variant)?);
     }
-    missing.extend(missing_core(arch)?);
+    missing.extend(missing_core(&arch.targets())?);
     // Variants of the programs that follow each other may lack the same.
     missing.dedup();
     Ok(missing)
 }
 
-/// `core` of the kernel, and of the image that it builds for itself, where the compiler has none and none can be built.
-pub(crate) fn missing_core(arch: &Architecture) -> Result<Vec<Missing>> {
+/// `core` for those of the targets for which the compiler has none and none can be built.
+pub(crate) fn missing_core(targets: &[&str]) -> Result<Vec<Missing>> {
     let mut missing = Vec::new();
-    for target in [arch.target, arch.image.target()] {
+    for target in targets {
         if let Err(error) = core_library::sysroot(target, &core_library::folder()) {
             missing.push(error.downcast::<NoCore>()?.into());
         }

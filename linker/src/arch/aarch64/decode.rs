@@ -3,7 +3,9 @@
 //! The instructions of ARMv8.0-A's base set are known by name; every other one is refused, so that none passes for
 //! something harmless.
 
-use crate::arch::{Fault, Flow, Instruction, Order, OrderKind, Registers, Slot, StackEffect, Surroundings};
+use crate::arch::{
+    Fault, Flow, Instruction, Order, OrderKind, Registers, Slot, StackEffect, Surroundings, VECTOR_REMEDY,
+};
 use crate::gate::Rule;
 use system_register::{CNTVCTSS_EL0, CNTVCT_EL0, TPIDRRO_EL0, TPIDR_EL0};
 use yaxpeax_arch::{Decoder, U8Reader};
@@ -160,8 +162,7 @@ fn vector(word: u32, address: u64) -> Instruction {
     instruction.faults = vec![Fault {
         rule: Rule::VectorInstruction,
         what: "vector or floating-point instruction".to_owned(),
-        remedy: "compile with `-C no-vectorize-loops -C no-vectorize-slp`, C with `-mgeneral-regs-only`; write no \
-                 floating-point arithmetic; copy small structures field by field",
+        remedy: VECTOR_REMEDY,
     }];
     instruction
 }

@@ -4,7 +4,9 @@
 
 use super::encoding::{self, csr, Decoded, Format};
 use super::{compressed, order, text, RA, SP};
-use crate::arch::{Fault, Flow, Instruction, Order, OrderKind, Registers, Slot, StackEffect, Surroundings};
+use crate::arch::{
+    Fault, Flow, Instruction, Order, OrderKind, Registers, Slot, StackEffect, Surroundings, VECTOR_REMEDY,
+};
 use crate::gate::Rule;
 
 /// The global pointer and the thread pointer (calling convention, "Integer Register Convention").
@@ -219,8 +221,7 @@ impl Judge<'_> {
     }
 
     fn floating_point(&mut self) {
-        let remedy = "compile with `-C no-vectorize-loops -C no-vectorize-slp`; write no floating-point arithmetic";
-        self.refuse(Rule::VectorInstruction, "floating-point or vector instruction", remedy);
+        self.refuse(Rule::VectorInstruction, "floating-point or vector instruction", VECTOR_REMEDY);
     }
 
     fn privileged(&mut self) {

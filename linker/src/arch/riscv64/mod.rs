@@ -46,6 +46,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
         names: &["__vdso_rt_sigreturn"],
         assembly: "li a7, 139; ecall",
         bytes: &[0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00],
+        // Linux's own image has nothing before it. Ours has a NOP in the same description, whose rules are complete.
         before: &[],
         clients: "libgcc, LLVM's libunwind and gdb",
     }],

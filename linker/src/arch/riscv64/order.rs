@@ -9,10 +9,8 @@
 //! there.
 
 use super::encoding::fence;
-use super::SP;
-use crate::arch::{Fault, Flow, Instruction, OrderKind, Paths};
+use crate::arch::{Fault, Flow, Instruction, OrderKind, Paths, Step};
 use crate::gate::Rule;
-use std::collections::HashSet;
 
 pub(super) fn check(paths: &Paths<'_>) -> Vec<(u64, Fault)> {
     let counters = paths.instructions().filter(|it| matches!(it.order.kind, OrderKind::Counter { .. }));
@@ -29,74 +27,26 @@ fn orders(barrier: u32, predecessors: u32, successors: u32) -> bool {
     barrier & wanted == wanted
 }
 
-/// What ends the search of a fence.
-enum Step {
-    /// It is there.
-    Ordered,
-    /// This is not ordered with the counter.
-    Unordered(&'static str),
-    /// It is further on.
-    Further,
-}
-
-fn step(instruction: &Instruction, predecessors: u32, successors: u32) -> Step {
+/// A search for a fence from the loads before it, and to those behind it.
+fn step(paths: &Paths<'_>, instruction: &Instruction, predecessors: u32, successors: u32) -> Step {
     match instruction.order.kind {
         OrderKind::Barrier(barrier) if orders(barrier, predecessors, successors) => Step::Ordered,
-        OrderKind::Load { address } if address != 1 << SP => Step::Unordered("a load"),
         OrderKind::SystemCall => Step::Unordered("a system call"),
-        _ if matches!(instruction.flow, Flow::Call(_)) => Step::Unordered("a call"),
         _ if instruction.flow == Flow::Return => Step::Unordered("the return"),
-        _ => Step::Further,
+        _ => paths.loads(instruction).map_or(Step::Further, Step::Unordered),
     }
 }
 
 fn before(paths: &Paths<'_>, counter: &Instruction) -> Option<(u64, Fault)> {
-    let mut found = None;
-    paths.walk_back(counter.address, |instruction| {
-        let step = instruction.map_or(Step::Unordered("the function's start"), |instruction| {
-            step(instruction, fence::READ, fence::INPUT)
-        });
-        note(&mut found, step, instruction)
-    });
-    found.map(|what| {
-        let remedy = "write `fence r, i` right before `rdtime`, in one `asm!` block";
-        let what = format!("nothing orders the counter behind {what}: no `fence r, i` stands between them");
-        (counter.address, Fault { rule: Rule::UnorderedCounter, what, remedy })
-    })
+    let found = paths.search_back(counter.address, |it| step(paths, it, fence::READ, fence::INPUT))?;
+    let remedy = "write `fence r, i` right before `rdtime`, in one `asm!` block";
+    let what = format!("nothing orders the counter behind {found}: no `fence r, i` stands between them");
+    Some((counter.address, Fault { rule: Rule::UnorderedCounter, what, remedy }))
 }
 
 fn behind(paths: &Paths<'_>, counter: &Instruction) -> Option<(u64, Fault)> {
-    let mut found = None;
-    walk_on(paths, counter, |instruction| {
-        note(&mut found, step(instruction, fence::INPUT, fence::READ), Some(instruction))
-    });
-    found.map(|what| {
-        let remedy = "write `fence i, r` right behind `rdtime`, in one `asm!` block";
-        let what = format!("nothing orders the counter before {what}: no `fence i, r` stands between them");
-        (counter.address, Fault { rule: Rule::UnorderedCounter, what, remedy })
-    })
-}
-
-/// Goes on behind `from` along all ways. `visit` sees each instruction once, and says whether to go on behind it.
-fn walk_on(paths: &Paths<'_>, from: &Instruction, mut visit: impl FnMut(&Instruction) -> bool) {
-    let mut seen = HashSet::new();
-    let mut work: Vec<&Instruction> = paths.behind(from).collect();
-    while let Some(instruction) = work.pop() {
-        if seen.insert(instruction.address) && visit(instruction) {
-            work.extend(paths.behind(instruction));
-        }
-    }
-}
-
-/// Keeps the first place without order; says whether to go on.
-fn note(found: &mut Option<String>, step: Step, instruction: Option<&Instruction>) -> bool {
-    match step {
-        Step::Ordered => false,
-        Step::Further => true,
-        Step::Unordered(what) => {
-            let at = instruction.map(|it| format!(" at {:#x}", it.address)).unwrap_or_default();
-            found.get_or_insert_with(|| format!("{what}{at}"));
-            false
-        }
-    }
+    let found = paths.search_on(counter, |it| step(paths, it, fence::INPUT, fence::READ))?;
+    let remedy = "write `fence i, r` right behind `rdtime`, in one `asm!` block";
+    let what = format!("nothing orders the counter before {found}: no `fence i, r` stands between them");
+    Some((counter.address, Fault { rule: Rule::UnorderedCounter, what, remedy }))
 }

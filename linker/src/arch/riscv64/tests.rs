@@ -159,7 +159,7 @@ fn bytes_that_end_within_an_instruction() {
 
 fn order_faults(code: &[u32]) -> Vec<Fault> {
     let instructions: Instructions = words(code).into_iter().map(|it| (it.address, it)).collect();
-    let paths = Paths::new(&instructions, [ADDRESS].into_iter());
+    let paths = Paths::new(&instructions, [ADDRESS].into_iter(), &super::ARCHITECTURE.convention);
     order::check(&paths).into_iter().map(|(_, fault)| fault).collect()
 }
 

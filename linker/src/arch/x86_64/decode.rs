@@ -1,7 +1,7 @@
 //! x86-64 instructions, each judged by itself.
 
 use super::order;
-use crate::arch::{Fault, Flow, Instruction, Order, Slot, StackEffect, Surroundings};
+use crate::arch::{Fault, Flow, Instruction, Order, Slot, StackEffect, Surroundings, VECTOR_REMEDY};
 use crate::gate::Rule;
 use iced_x86::{
     Code, CpuidFeature, Decoder, DecoderOptions, FlowControl, Formatter, Instruction as Decoded, InstructionInfo,
@@ -101,10 +101,7 @@ impl Judge<'_> {
         let features = self.decoded.cpuid_features();
         if self.is_vector() {
             let what = format!("vector or x87 instruction ({features:?})");
-            let remedy =
-                "compile with `-C no-vectorize-loops -C no-vectorize-slp`, C with `-mgeneral-regs-only`; write no \
-                          floating-point arithmetic; copy small structures field by field";
-            self.refuse(Rule::VectorInstruction, what, remedy);
+            self.refuse(Rule::VectorInstruction, what, VECTOR_REMEDY);
         } else if self.is_system() {
             let remedy = "leave it to the kernel: make the system call";
             self.refuse(

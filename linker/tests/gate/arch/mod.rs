@@ -46,13 +46,25 @@ pub(crate) struct Architecture {
     pub(crate) page_sizes: &'static [u64],
     /// The entry of an export: assembly that goes on in the function `f` with the address of the page.
     pub(crate) entry: &'static str,
-    /// Its C compiler, and the Debian package that brings it.
-    pub(crate) c_compiler: (&'static str, &'static str),
-    /// Its disassembler, and the Debian package that brings it.
-    pub(crate) objdump: (&'static str, &'static str),
+    /// Its C compiler. None if Debian has none: then nobody tests that functions in C can be in its images.
+    pub(crate) c_compiler: Option<Program>,
+    /// Its disassemblers, of which one has to be installed: GNU's or LLVM's, with the options by which it knows
+    /// all instructions that an image may have.
+    pub(crate) objdump: &'static [(Program, &'static [&'static str])],
     /// Every integer division that it has, in assembly.
     pub(crate) divisions: &'static [&'static str],
 }
+
+/// A program that a test needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    /// The Debian package that brings it.
+    pub(crate) package: &'static str,
+}
+
+/// LLVM's disassembler for all architectures.
+pub(crate) const LLVM_OBJDUMP: Program = Program { name: "llvm-objdump", package: "llvm" };
 
 /// What the tests know of `arch`.
 pub(crate) fn of(arch: Arch) -> &'static Architecture {

@@ -42,6 +42,11 @@ impl Architecture {
     pub(crate) fn name(&self) -> &'static str {
         self.image.name()
     }
+
+    /// The targets that it takes to build the kernel: its own, and that of the image which it builds for itself.
+    pub(crate) fn targets(&self) -> [&'static str; 2] {
+        [self.target, self.image.target()]
+    }
 }
 
 /// All of them.

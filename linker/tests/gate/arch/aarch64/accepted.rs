@@ -58,6 +58,63 @@ fn a_frame_without_frame_pointer() {
     assert_eq!((function.frame, function.depth), (48, 48));
 }
 
+/// A call uses what its callee reads, and what it leaves to be read behind it. The counter's value that nobody needs any
+/// more may be in any other register, those of arguments and results that the functions do not have included.
+#[test]
+fn a_call_with_a_counter_value_that_nobody_uses() {
+    crate::accepted::need!(ARCH);
+    for register in ["x2", "x8", "x9", "x19"] {
+        accepted(Fixture::good(ARCH).body(&calling("quiet", register)).behind(QUIET));
+    }
+    // Its result is not made from what is in the register before.
+    accepted(Fixture::good(ARCH).body(&calling("quiet", "x0")).behind(QUIET));
+}
+
+/// Reads the counter into a register, compares it with what it loads by it, and calls a function without the value.
+pub(super) fn calling(callee: &str, register: &str) -> String {
+    format!(
+        "
+        stp x29, x30, [sp, #-32]!
+        .cfi_def_cfa_offset 32
+        .cfi_offset x29, -32
+        .cfi_offset x30, -24
+        str x19, [sp, #16]
+        .cfi_offset x19, -16
+        adrp x12, vvar_page
+        ldr w11, [x12, #4]
+        cbnz w11, 1f
+        isb
+        mrs {register}, cntvct_el0
+        eor x10, {register}, {register}
+        add x10, x12, x10
+        ldr x10, [x10, #16]
+        cmp {register}, x10
+        mov x10, #0
+        b.hs 1f
+        bl {callee}
+        1:
+        ldr x19, [sp, #16]
+        .cfi_restore x19
+        ldp x29, x30, [sp], #32
+        .cfi_def_cfa_offset 0
+        .cfi_restore x29
+        .cfi_restore x30
+        "
+    )
+}
+
+/// A function that reads no argument.
+pub(super) const QUIET: &str = "
+    .p2align 4
+    quiet:
+    .cfi_startproc
+    adrp x9, constant
+    ldr x0, [x9, :lo12:constant]
+    mov x8, #0
+    ret
+    .cfi_endproc
+";
+
 /// The ways to read the counter in order: by each register, by a DSB instead of the branch, twice for the erratum, and
 /// when what was read is given up and read again.
 #[test]

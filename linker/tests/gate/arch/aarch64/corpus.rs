@@ -1,5 +1,6 @@
 //! Broken images for aarch64: their instructions, the mark of landing pads, the signal trampoline.
 
+use super::accepted::{calling, QUIET};
 use super::ARCH;
 use crate::corpus::Corpus;
 use crate::fixture::Fixture;
@@ -14,6 +15,7 @@ pub(super) fn add(corpus: &mut Corpus) {
     control_flow(corpus);
     instructions(corpus);
     counter(corpus);
+    counter_leaves(corpus);
     data(corpus);
 }
 
@@ -253,6 +255,30 @@ const READ: &str = "
     1:
 ";
 
+/// Its part from the counter on, up to the sum of the time.
+const TOKEN: &str = "eor x11, x10, x10\n    add x9, x9, x11\n    ldr x12, [x9, #16]\n    add x1, x12, x10\n";
+
+/// The same with the value in one register or in another, by a branch, and the token made of it in one case only.
+fn by_ways(branch: &str) -> String {
+    format!(
+        "
+        {branch}
+        mov x13, #0
+        mov x11, #0
+        b 5f
+        6:
+        mov x13, x10
+        mov x10, #0
+        eor x11, x13, x13
+        5:
+        add x9, x9, x11
+        ldr x12, [x9, #16]
+        add x1, x12, x10
+        add x1, x1, x13
+        "
+    )
+}
+
 fn counter(corpus: &mut Corpus) {
     let flaws: &[(&str, &str, &str)] = &[
         ("no ISB", "isb\n", ""),
@@ -274,6 +300,8 @@ fn counter(corpus: &mut Corpus) {
             "dmb ishld\n    ldr w8, [x9]",
             "dmb ishst\n    adrp x13, vvar_page\n    ldr w8, [x13]",
         ),
+        ("a token that is made on one way only", TOKEN, &by_ways("cbz w0, 6f")),
+        ("a token that is made on the other way only", TOKEN, &by_ways("cbnz w0, 7f\n    b 6f\n    7:")),
         ("a barrier before the first load that depends", "add x9, x9, x11\n", "dmb ishld\n"),
         (
             "the self-synchronised counter without guard",
@@ -285,18 +313,39 @@ fn counter(corpus: &mut Corpus) {
         assert!(READ.contains(from), "{name}");
         corpus.body(format!("counter: {name}"), &[Rule::UnorderedCounter], "`mrs x10", &READ.replacen(from, to, 1));
     }
-    corpus.body("counter: a call between it and its loads", &[Rule::UnorderedCounter], "`mrs x0", {
-        &framed(
-            "
-            adrp x9, vvar_page
-            ldr w8, [x9, #4]
-            cbnz w8, 1f
-            isb
-            mrs x0, cntvct_el0
-            bl helper
-            1:
-            ",
-        )
+}
+
+/// Calls and returns behind a counter read whose value is still used.
+fn counter_leaves(corpus: &mut Corpus) {
+    let rules = &[Rule::UnorderedCounter];
+    let reads_x2 = QUIET.replace("mov x8, #0", "mov x8, x2");
+    corpus.built("counter: a call of a function that reads its value", rules, "`mrs x2", {
+        Fixture::good(ARCH).body(&calling("quiet", "x2")).behind(&reads_x2)
+    });
+    let tail =
+        reads_x2.replace("quiet:", "tail:").replace("mov x8, x2", "b quiet2") + &reads_x2.replace("quiet:", "quiet2:");
+    corpus.built("counter: a call of a function that jumps to one that reads its value", rules, "`mrs x2", {
+        Fixture::good(ARCH).body(&calling("tail", "x2")).behind(&tail)
+    });
+    corpus.built("counter: a call of a function that leaves its value to be read", rules, "`mrs x3", {
+        Fixture::good(ARCH).body(&calling("quiet\nmov x4, x3", "x3")).behind(QUIET)
+    });
+    corpus.built("counter: a call with its value in a register that is preserved", rules, "`mrs x19", {
+        Fixture::good(ARCH).body(&calling("quiet\nmov x4, x19", "x19")).behind(QUIET)
+    });
+    corpus.built("counter: a call with its value in a register of the caller's result", rules, "`mrs x1", {
+        Fixture::good(ARCH).edit("// BODY\n    b helper", &(calling("quiet", "x1") + "ret")).behind(QUIET)
+    });
+    corpus.body("counter: a return of its value alone", rules, "`mrs x0", {
+        "
+        adrp x9, vvar_page
+        ldr w8, [x9, #4]
+        cbnz w8, 1f
+        isb
+        mrs x0, cntvct_el0
+        ret
+        1:
+        "
     });
 }
 

@@ -13,8 +13,8 @@ fn an_export_of_rust_is_refused() {
     let files = &[("mod.rs", "#[no_mangle] pub extern \"C\" fn __vdso_f() -> u32 { 3 }")];
     let functions = CrateSource { name: "functions", files };
     match Build::new(exporting(ARCH, "")).functions(functions).build() {
-        Err(Error::Refused(report)) => {
-            let text = report.to_string();
+        Err(Error::Refused(refusal)) => {
+            let text = refusal.report.to_string();
             assert!(text.contains("rule `landing-pad` at __vdso_f") && text.contains("`bti c`"), "{text}");
         }
         other => panic!("{other:?}"),
@@ -25,7 +25,7 @@ fn an_export_of_rust_is_refused() {
 #[test]
 fn functions_in_c_have_them() {
     crate::accepted::need!(ARCH);
-    vdso_tests::need!(super::ARCHITECTURE.c_compiler.0, super::ARCHITECTURE.c_compiler.1);
+    vdso_tests::need!("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu");
     let facts = inspect(&c_functions(ARCH).image).expect("an image");
     assert!(facts.segments.iter().any(|segment| segment.is(elf::PT_GNU_PROPERTY)), "{facts}");
 }

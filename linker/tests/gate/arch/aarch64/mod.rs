@@ -4,7 +4,7 @@ mod accepted;
 mod corpus;
 mod landing_pads;
 
-use super::Architecture;
+use super::{Architecture, Program, LLVM_OBJDUMP};
 use vdso_linker::gate::Rule;
 use vdso_linker::manifest::Arch;
 
@@ -22,7 +22,10 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     without: &[Rule::AbsoluteAddress], // it has no such addressing
     page_sizes: &[4096, 16384, 65536],
     entry: "bti c\nadrp x0, vvar_page\nb f",
-    c_compiler: ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
-    objdump: ("aarch64-linux-gnu-objdump", "binutils-aarch64-linux-gnu"),
+    c_compiler: Some(Program { name: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu" }),
+    objdump: &[
+        (Program { name: "aarch64-linux-gnu-objdump", package: "binutils-aarch64-linux-gnu" }, &[]),
+        (LLVM_OBJDUMP, &[]),
+    ],
     divisions: &["udiv x0, x0, x1", "sdiv w0, w0, w1"],
 };

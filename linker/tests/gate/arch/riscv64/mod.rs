@@ -3,7 +3,7 @@
 mod accepted;
 mod corpus;
 
-use super::Architecture;
+use super::{Architecture, Program, LLVM_OBJDUMP};
 use vdso_linker::gate::Rule;
 use vdso_linker::manifest::Arch;
 
@@ -20,8 +20,11 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     without: &[Rule::PropertyNote, Rule::LandingPad],
     page_sizes: &[4096],
     entry: "lla a0, vvar_page\ntail f",
-    c_compiler: ("riscv64-linux-gnu-gcc", "gcc-riscv64-linux-gnu"),
-    objdump: ("riscv64-linux-gnu-objdump", "binutils-riscv64-linux-gnu"),
+    c_compiler: Some(Program { name: "riscv64-linux-gnu-gcc", package: "gcc-riscv64-linux-gnu" }),
+    objdump: &[
+        (Program { name: "riscv64-linux-gnu-objdump", package: "binutils-riscv64-linux-gnu" }, &[]),
+        (LLVM_OBJDUMP, &["--mattr=+m,+a,+c"]),
+    ],
     divisions: &[
         "div a0, a0, a1",
         "divu a0, a0, a1",

@@ -3,7 +3,7 @@
 mod accepted;
 mod corpus;
 
-use super::Architecture;
+use super::{Architecture, Program, LLVM_OBJDUMP};
 use vdso_linker::gate::Rule;
 use vdso_linker::manifest::Arch;
 
@@ -20,7 +20,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     without: &[Rule::PropertyNote, Rule::LandingPad, Rule::SignalTrampoline],
     page_sizes: &[4096],
     entry: "lea rdi, [rip + vvar_page]\njmp f",
-    c_compiler: ("cc", "gcc"),
-    objdump: ("objdump", "binutils"),
+    c_compiler: Some(Program { name: "cc", package: "gcc" }),
+    objdump: &[(Program { name: "objdump", package: "binutils" }, &[]), (LLVM_OBJDUMP, &[])],
     divisions: &["div dil", "div rdi", "div qword ptr [rdi]", "idiv edi", "idiv dword ptr [rdi]"],
 };
