@@ -24,8 +24,9 @@ fn files(folder: &Path, list: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder of the workspace") {
         let path = entry.expect("an entry of it").path();
         if path.is_dir() {
-            // Cargo marks what it writes.
-            if !path.ends_with(".git") && !path.join("CACHEDIR.TAG").exists() {
+            // Cargo marks the folder that it builds in, but not if that was there before.
+            let is_built = path.ends_with("target") || path.join("CACHEDIR.TAG").exists();
+            if !is_built && !path.ends_with(".git") {
                 files(&path, list);
             }
         } else {

@@ -285,7 +285,9 @@ fn source_files(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         let (path, name) = (entry.path(), entry.file_name());
         if entry.file_type().with_context(unreadable)?.is_dir() {
             let is_hidden = name.as_encoded_bytes().starts_with(b".");
-            if !is_hidden && !path.join("CACHEDIR.TAG").exists() {
+            // Cargo marks the folder that it builds in, but not if that was there before.
+            let is_built = name == "target" || path.join("CACHEDIR.TAG").exists();
+            if !is_hidden && !is_built {
                 source_files(&path, files)?;
             }
         } else if path.extension().is_some_and(|it| it == "rs") && !path.with_extension("so").exists() {
@@ -418,7 +420,7 @@ mod tests {
     fn source_files_are_those_that_somebody_has_written() {
         let folder = tempfile::tempdir().unwrap();
         let ours = ["a.rs", "arch/x/mod.rs", "arch/x/vdso.rs", "arch/x/vdso.so", "c.c", ".hidden/d.rs"];
-        for name in ours.iter().chain(&["target/CACHEDIR.TAG", "target/b.rs"]) {
+        for name in ours.iter().chain(&["target/b.rs", "built/CACHEDIR.TAG", "built/b.rs"]) {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
