@@ -98,6 +98,30 @@ fn leads_somewhere(target: &str, text: &str, folder: &Path) -> bool {
     }
 }
 
+/// The table of the architectures says what their images and their snapshots say.
+#[test]
+fn the_table_of_architectures_is_right() {
+    let text = fs::read_to_string(workspace().join("docs/architectures.md")).expect("the document");
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .take_while(|line| !line.starts_with("## "))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    let row =
+        |title: &str| rows.iter().find(|row| row.get(1).is_some_and(|it| it.starts_with(title))).expect("its row");
+    let names = &rows.iter().find(|row| row.len() > 3).expect("the head of the table")[2..];
+    for architecture in vdso_tests::arch::ARCHITECTURES {
+        let name = architecture.name();
+        let column = 2 + names.iter().position(|it| *it == name).unwrap_or_else(|| panic!("no column for {name}"));
+        let counts = fs::read_to_string(architecture.snapshots().join("instructions.snap")).expect("the snapshot");
+        let count = counts.lines().find_map(|line| line.strip_prefix("clock_gettime(Realtime) ")).expect("a hot clock");
+        assert_eq!(row("instructions of a hot read")[column], count.trim(), "{name}");
+        assert_eq!(row("version")[column], architecture.version, "{name}");
+        let shipped = row("page size of the image")[column].split(';').next();
+        assert_eq!(shipped, Some(&*architecture.image.page_size.to_string()), "{name}");
+    }
+}
+
 /// As GitHub makes it of a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
