@@ -40,7 +40,7 @@ mod core_library;
 
 mod calls;
 mod instructions;
-mod larger_pages;
+mod page_sizes;
 mod signals;
 mod unwinding;
 mod own {
