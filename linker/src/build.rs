@@ -31,6 +31,7 @@ pub struct Build {
     manifest: Manifest,
     libraries: Vec<CrateSource>,
     functions: Option<CrateSource>,
+    function_files: Vec<(&'static str, &'static str)>,
     choice: Choice,
     page: Option<PageAbi>,
 }
@@ -53,7 +54,14 @@ pub struct Artifacts {
 impl Build {
     /// A build by a manifest. Its functions come from [`functions`](Self::functions) and from the manifest's sources.
     pub fn new(manifest: Manifest) -> Self {
-        Build { manifest, libraries: Vec::new(), functions: None, choice: Choice::default(), page: None }
+        Build {
+            manifest,
+            libraries: Vec::new(),
+            functions: None,
+            function_files: Vec::new(),
+            choice: Choice::default(),
+            page: None,
+        }
     }
 
     /// Adds a crate that the functions, and libraries added later, may use by name. It is `no_std`, edition 2021, and
@@ -68,6 +76,14 @@ impl Build {
     #[must_use]
     pub fn functions(mut self, source: CrateSource) -> Self {
         self.functions = Some(source);
+        self
+    }
+
+    /// Adds files to the module tree of the functions: path and text, as in [`CrateSource::files`]. One whose path is
+    /// there already takes its place: so an [architecture of your own](crate::arch) brings its `arch/functions.rs`.
+    #[must_use]
+    pub fn function_files(mut self, files: &[(&'static str, &'static str)]) -> Self {
+        self.function_files.extend_from_slice(files);
         self
     }
 
@@ -121,7 +137,7 @@ impl Build {
             std::fs::write(&path, text).map_err(Error::io("write", &path))?;
         }
         let compilation = Compilation { tools: &tools, work: &work, manifest };
-        let objects = compilation.run(&self.libraries, self.functions)?;
+        let objects = compilation.run(&self.libraries, self.functions, &self.function_files)?;
 
         let mut image = link(&tools, &work, manifest, &objects.inputs, &Kind::Stripped)?;
         let build_id = image::build_id(&image)?;

@@ -76,7 +76,12 @@ pub(crate) struct Compilation<'a> {
 
 impl Compilation<'_> {
     /// Compiles everything.
-    pub(crate) fn run(&self, libraries: &[CrateSource], functions: Option<CrateSource>) -> Result<Objects, Error> {
+    pub(crate) fn run(
+        &self,
+        libraries: &[CrateSource],
+        functions: Option<CrateSource>,
+        function_files: &[(&'static str, &'static str)],
+    ) -> Result<Objects, Error> {
         let mut warnings = String::new();
         let foreign = self.foreign_objects(&mut warnings)?;
         let mut rlibs = Vec::new();
@@ -89,7 +94,8 @@ impl Compilation<'_> {
             self.add_definitions(path, &mut defined)?;
         }
         let ours: Vec<&Export> = self.manifest.exports.iter().filter(|it| !defined.contains(&it.name)).collect();
-        let rust = self.rust_object(functions, &ours, &rlibs, &mut warnings)?;
+        let module = self.functions_module(functions, function_files)?;
+        let rust = self.rust_object(module, &ours, &rlibs, &mut warnings)?;
         self.add_definitions(&rust, &mut defined)?;
         self.require_exports(&defined)?;
         let inputs = std::iter::once(rust).chain(foreign).chain(rlibs.into_iter().map(|(_, rlib)| rlib)).collect();
@@ -106,17 +112,36 @@ impl Compilation<'_> {
         Ok(rlib)
     }
 
-    fn rust_object(
+    /// Writes the module tree of the functions: its name, and its root in the work folder.
+    fn functions_module(
         &self,
         functions: Option<CrateSource>,
+        files: &[(&'static str, &'static str)],
+    ) -> Result<Option<(&'static str, PathBuf)>, Error> {
+        let Some(functions) = functions else {
+            return match files.first() {
+                None => Ok(None),
+                Some((name, _)) => {
+                    let problem = "it belongs to the functions, and there are none".to_owned();
+                    Err(unfit(name, problem, "give them by `Build::functions`"))
+                }
+            };
+        };
+        let root = self.materialise(&functions)?;
+        self.write_files(functions.name, files)?;
+        Ok(Some((functions.name, root)))
+    }
+
+    fn rust_object(
+        &self,
+        functions: Option<(&str, PathBuf)>,
         exports: &[&Export],
         rlibs: &[(&str, PathBuf)],
         warnings: &mut String,
     ) -> Result<PathBuf, Error> {
         let mut root = String::from("#![no_std]\n");
-        if let Some(functions) = functions {
-            let path = self.materialise(&functions)?;
-            module(&mut root, functions.name, &path)?;
+        if let Some((name, path)) = functions {
+            module(&mut root, name, &path)?;
         }
         for source in self.sources(Language::Rust) {
             module(&mut root, source.module(), &self.source_path(source)?)?;
@@ -221,19 +246,19 @@ impl Compilation<'_> {
 
     /// Writes a crate's or module tree's files; the path of its root in the work folder.
     fn materialise(&self, source: &CrateSource) -> Result<PathBuf, Error> {
-        let refuse = |problem: String, remedy: &str| {
-            Err(Error::Source { name: source.name.to_owned(), problem, remedy: remedy.to_owned() })
-        };
         let Some((root, _)) = source.files.first() else {
-            return refuse("it has no files".to_owned(), "give its root first");
+            return Err(unfit(source.name, "it has no files".to_owned(), "give its root first"));
         };
-        let folder = Path::new(source.name);
-        for (name, text) in source.files {
+        self.write_files(source.name, source.files)?;
+        Ok(Path::new(source.name).join(root))
+    }
+
+    /// Writes files below a folder of the work folder.
+    fn write_files(&self, folder: &str, files: &[(&str, &str)]) -> Result<(), Error> {
+        for (name, text) in files {
             if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
-                return refuse(
-                    format!("the file name {name:?} leaves its folder"),
-                    "give a path below the root's folder",
-                );
+                let problem = format!("the file name {name:?} leaves its folder");
+                return Err(unfit(folder, problem, "give a path below the root's folder"));
             }
             let path = self.work.join(folder).join(name);
             if let Some(parent) = path.parent() {
@@ -241,7 +266,7 @@ impl Compilation<'_> {
             }
             std::fs::write(&path, text).map_err(Error::io("write", &path))?;
         }
-        Ok(folder.join(root))
+        Ok(())
     }
 
     fn add_definitions(&self, object: &Path, defined: &mut HashSet<String>) -> Result<(), Error> {
@@ -265,6 +290,11 @@ impl Compilation<'_> {
     }
 }
 
+/// What sources that cannot be laid out as files are refused by.
+fn unfit(name: &str, problem: String, remedy: &str) -> Error {
+    Error::Source { name: name.to_owned(), problem, remedy: remedy.to_owned() }
+}
+
 /// `name=value`, as several options take it.
 fn joined(name: &OsStr, value: impl AsRef<OsStr>) -> OsString {
     [name, OsStr::new("="), value.as_ref()].into_iter().collect()
@@ -272,11 +302,8 @@ fn joined(name: &OsStr, value: impl AsRef<OsStr>) -> OsString {
 
 fn module(root: &mut String, name: &str, path: &Path) -> Result<(), Error> {
     let Some(text) = path.to_str() else {
-        return Err(Error::Source {
-            name: path.display().to_string(),
-            problem: "its path is not UTF-8".to_owned(),
-            remedy: "move the manifest to a folder with a UTF-8 name".to_owned(),
-        });
+        let problem = "its path is not UTF-8".to_owned();
+        return Err(unfit(&path.display().to_string(), problem, "move the manifest to a folder with a UTF-8 name"));
     };
     let _ = writeln!(root, "#[path = {text:?}]\npub mod {name};");
     Ok(())

@@ -11,6 +11,7 @@
 //! | [`build`] | compile, link, check: [`Build`] |
 //! | [`constants`] | the Rust file by which a kernel knows the image without an ELF parser |
 //! | [`gate`] | the rules that an image must keep |
+//! | [`arch`] | what is particular to an architecture, also to one of your own |
 //! | [`inspect`] | what is in an image, or in any shared object |
 //!
 //! # From a kernel's `build.rs`
@@ -37,7 +38,7 @@
 //! }
 //! ```
 
-mod arch;
+pub mod arch;
 pub mod build;
 mod compile;
 pub mod constants;

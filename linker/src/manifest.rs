@@ -39,7 +39,11 @@ pub struct Manifest {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ImageSection {
     /// The processor architecture.
+    #[serde(skip, default = "no_arch")]
     pub arch: Arch,
+    /// Its name, as the file has it.
+    #[serde(rename = "arch")]
+    arch_name: String,
     /// DT_SONAME, `linux-vdso.so.1` where Linux's clients shall recognise the image.
     pub soname: String,
     /// The kernel's page size in bytes: 4096, 16384 or 65536.
@@ -127,8 +131,17 @@ impl Manifest {
     /// # Errors
     /// [`Error::Io`] if the file cannot be read, else as [`Manifest::parse`].
     pub fn load(path: &Path) -> Result<Manifest, Error> {
+        Manifest::load_with(path, &[])
+    }
+
+    /// As [`Manifest::load`], where the manifest may also be for one of these architectures, which this crate does not have
+    /// ([`Arch::new`]). One of its own name is taken instead of this crate's.
+    ///
+    /// # Errors
+    /// As [`Manifest::load`].
+    pub fn load_with(path: &Path, architectures: &[Arch]) -> Result<Manifest, Error> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let manifest = Manifest::parse(&text, path)?;
+        let manifest = Manifest::parse_with(&text, path, architectures)?;
         check::sources_exist(&manifest)?;
         Ok(manifest)
     }
@@ -140,9 +153,18 @@ impl Manifest {
     /// [`Error::Syntax`] for an unknown key, a missing one or a value of the wrong type, with the line;
     /// [`Error::Manifest`] for a value that cannot be, with the key and the remedy.
     pub fn parse(text: &str, origin: &Path) -> Result<Manifest, Error> {
+        Manifest::parse_with(text, origin, &[])
+    }
+
+    /// As [`Manifest::parse`], with architectures as [`Manifest::load_with`] takes them.
+    ///
+    /// # Errors
+    /// As [`Manifest::parse`].
+    pub fn parse_with(text: &str, origin: &Path, architectures: &[Arch]) -> Result<Manifest, Error> {
         let mut manifest: Manifest = toml::from_str(text)
             .map_err(|error| Error::Syntax { file: origin.to_owned(), message: error.to_string().trim_end().into() })?;
         manifest.origin = origin.to_owned();
+        manifest.image.arch = check::architecture(&manifest, architectures)?;
         check::values(&manifest)?;
         Ok(manifest)
     }
@@ -210,6 +232,11 @@ impl Default for VvarSection {
     fn default() -> Self {
         VvarSection { placement: Placement::Before, pages: 1 }
     }
+}
+
+/// What stands in the field until [`Manifest::parse_with`] has looked the name up.
+fn no_arch() -> Arch {
+    Arch::ALL[0]
 }
 
 fn default_page_size() -> u64 {

@@ -316,6 +316,31 @@ fn sources_stay_in_their_folder() {
     }
 }
 
+/// As an architecture of one's own brings what the functions have of each.
+#[test]
+fn files_of_the_functions_can_be_added_and_replaced() {
+    const MAIN: &str = "mod answer; #[no_mangle] pub extern \"C\" fn __vdso_f() -> u32 { answer::ANSWER }";
+    const FILES: &[(&str, &str)] = &[("mod.rs", MAIN), ("answer.rs", "pub const ANSWER: u32 = 0x1234_5678;")];
+    let build = |files: &[(&'static str, &'static str)]| {
+        let manifest = parse(&[HEAD, &export("__vdso_f", None)].concat(), &fixtures());
+        Build::new(manifest).functions(CrateSource { name: "functions", files: FILES }).function_files(files).build()
+    };
+    let has = |image: &[u8], answer: u32| image.windows(4).any(|bytes| bytes == answer.to_le_bytes());
+    let plain = built(build(&[])).image;
+    assert!(has(&plain, 0x1234_5678));
+    let replaced =
+        built(build(&[("answer.rs", "mod other; pub use other::ANSWER;"), ("answer/other.rs", OTHER)])).image;
+    assert!(has(&replaced, 0x0055_aa66) && !has(&replaced, 0x1234_5678));
+
+    let message = build(&[("../answer.rs", "")]).unwrap_err().to_string();
+    assert!(message.contains("source `functions`: the file name \"../answer.rs\" leaves its folder"), "{message}");
+    let alone = Build::new(parse(&clock_manifest(), &fixtures())).function_files(&[("answer.rs", "")]).build();
+    let message = alone.unwrap_err().to_string();
+    assert!(message.contains("source `answer.rs`: it belongs to the functions, and there are none"), "{message}");
+}
+
+const OTHER: &str = "pub const ANSWER: u32 = 0x0055_aa66;";
+
 #[test]
 fn missing_and_wrong_programs_are_named() {
     let build = || Build::new(parse(&clock_manifest(), &fixtures())).library(PAGE).functions(CLOCK);

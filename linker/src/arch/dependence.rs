@@ -9,17 +9,17 @@ use super::{Flow, Instruction, Liveness, OrderKind, Paths, Registers};
 use std::collections::HashMap;
 
 /// What an architecture says about it.
-pub(crate) struct Dependence {
+pub struct Dependence {
     /// The registers that a function returns something in.
-    pub(crate) results: Registers,
+    pub results: Registers,
     /// The registers that the kernel reads in a system call: the number and the arguments.
-    pub(crate) system_call: Registers,
+    pub system_call: Registers,
     /// Whether a barrier of this number synchronises the context: what is behind it starts when what is before it is done.
-    pub(crate) synchronises: fn(u32) -> bool,
+    pub synchronises: fn(u32) -> bool,
     /// Whether a barrier of this number is for the loads before it and behind it.
-    pub(crate) orders_loads: fn(u32) -> bool,
+    pub orders_loads: fn(u32) -> bool,
     /// What messages call the register or flag of this bit.
-    pub(crate) name: fn(u32) -> String,
+    pub name: fn(u32) -> String,
 }
 
 /// What is known behind a counter read.
@@ -60,12 +60,12 @@ impl State {
 
 impl Dependence {
     /// Which registers are still in use.
-    pub(crate) fn liveness(&self, paths: &Paths<'_>) -> Liveness {
+    pub fn liveness(&self, paths: &Paths<'_>) -> Liveness {
         Liveness::new(paths, self.results, self.system_call)
     }
 
     /// What is out of order behind a counter read.
-    pub(crate) fn fault(&self, paths: &Paths<'_>, counter: &Instruction, live: &Liveness) -> Option<String> {
+    pub fn fault(&self, paths: &Paths<'_>, counter: &Instruction, live: &Liveness) -> Option<String> {
         let first = State { made: counter.order.writes, touched: counter.order.writes, loaded: false };
         let mut known: HashMap<u64, State> = HashMap::new();
         let mut work: Vec<(&Instruction, State)> = paths.behind(counter).map(|next| (next, first)).collect();

@@ -6,67 +6,86 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The instructions of an image by address.
-pub(crate) type Instructions = BTreeMap<u64, Instruction>;
+pub type Instructions = BTreeMap<u64, Instruction>;
 
 /// An instruction.
 #[derive(Debug)]
-pub(crate) struct Instruction {
+pub struct Instruction {
     /// Its address.
-    pub(crate) address: u64,
+    pub address: u64,
     /// Its length in bytes.
-    pub(crate) length: u64,
+    pub length: u64,
     /// Its text in the manual's syntax, for messages.
-    pub(crate) text: String,
+    pub text: String,
     /// Where control goes on.
-    pub(crate) flow: Flow,
+    pub flow: Flow,
     /// What it does to the stack and to the registers that a function must preserve.
-    pub(crate) stack: StackEffect,
+    pub stack: StackEffect,
     /// What it is to the order of counter reads.
-    pub(crate) order: Order,
+    pub order: Order,
     /// Whether it may fill the space between functions.
-    pub(crate) padding: bool,
+    pub padding: bool,
     /// Whether an indirect branch may lead to it, where the processor checks that.
-    pub(crate) landing_pad: bool,
+    pub landing_pad: bool,
     /// The rules that it breaks on its own.
-    pub(crate) faults: Vec<Fault>,
+    pub faults: Vec<Fault>,
     /// The rule that a branch to it breaks: it belongs to the instruction before it.
-    pub(crate) branch_fault: Option<Fault>,
+    pub branch_fault: Option<Fault>,
 }
 
 impl Instruction {
+    /// One that does nothing: control goes on behind it, and the stack and the registers stay as they are.
+    pub fn new(address: u64, length: u64, text: String) -> Self {
+        Instruction {
+            address,
+            length,
+            text,
+            flow: Flow::Next,
+            stack: StackEffect { adjust: Some(0), ..StackEffect::default() },
+            order: Order::default(),
+            padding: false,
+            landing_pad: false,
+            faults: Vec::new(),
+            branch_fault: None,
+        }
+    }
+
     /// The address behind it.
-    pub(crate) fn end(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.address.wrapping_add(self.length)
     }
 
     /// Whether it calls a function.
-    pub(crate) fn is_call(&self) -> bool {
+    pub fn is_call(&self) -> bool {
         matches!(self.flow, Flow::Call(_))
     }
 
     /// Its address and text, for messages.
-    pub(crate) fn named(&self) -> String {
+    pub fn named(&self) -> String {
         format!("{:#x} (`{}`)", self.address, self.text)
     }
 }
 
 /// A breach of a rule, found on the instructions; the gate adds the place.
 #[derive(Debug)]
-pub(crate) struct Fault {
-    pub(crate) rule: Rule,
-    pub(crate) what: String,
-    pub(crate) remedy: &'static str,
+pub struct Fault {
+    /// The rule.
+    pub rule: Rule,
+    /// What breaks it: in the report this stands behind the place.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: &'static str,
 }
 
 /// What to do about a vector or floating-point instruction.
-pub(crate) const VECTOR_REMEDY: &str =
+pub const VECTOR_REMEDY: &str =
     "write no floating-point arithmetic, and copy small structures field by field; compile Rust with `-C \
      no-vectorize-loops -C no-vectorize-slp` and without each vector feature that the target turns on and its ABI does not \
      need (`-C target-feature=-NAME`), C with `-mgeneral-regs-only` where the compiler knows it";
 
 /// Where control goes on behind an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flow {
+pub enum Flow {
     /// At the next instruction.
     Next,
     /// At the target.
@@ -88,52 +107,55 @@ pub(crate) enum Flow {
 /// the instruction names, or among `writes`, and never among both: a load may give the caller's value back, a write makes it
 /// another.
 #[derive(Debug, Default)]
-pub(crate) struct StackEffect {
+pub struct StackEffect {
     /// By how much the stack pointer moves; none if that cannot be known.
-    pub(crate) adjust: Option<i64>,
+    pub adjust: Option<i64>,
     /// The lowest offset that is used: by a load or store that the stack pointer addresses. What the instruction pushes
     /// counts, and is what `adjust` then moves over. 0 if it uses nothing below the stack pointer, as one that only moves
     /// it: the space that it makes counts by the stack pointer itself.
-    pub(crate) lowest: i64,
+    pub lowest: i64,
     /// Stores, and which register is stored, if it is a whole one.
-    pub(crate) stores: Vec<Slot>,
+    pub stores: Vec<Slot>,
     /// Callee-saved registers that are loaded whole, and from where.
-    pub(crate) loads: Vec<(u16, i64)>,
+    pub loads: Vec<(u16, i64)>,
     /// Callee-saved registers that get another value, in part or whole, from anywhere else.
-    pub(crate) writes: Vec<u16>,
+    pub writes: Vec<u16>,
     /// The offset that the frame pointer is set to; it is among `writes` too.
-    pub(crate) frame_pointer: Option<i64>,
+    pub frame_pointer: Option<i64>,
 }
 
 /// A store to the stack.
 #[derive(Debug)]
-pub(crate) struct Slot {
-    pub(crate) offset: i64,
-    pub(crate) size: u64,
-    pub(crate) register: Option<u16>,
+pub struct Slot {
+    /// Where: bytes from the stack pointer as it was before the instruction.
+    pub offset: i64,
+    /// How many bytes.
+    pub size: u64,
+    /// The register that is stored, if the whole of it is.
+    pub register: Option<u16>,
 }
 
 /// What an instruction is to the order of counter reads. A decoder whose counters are ordered by the instruction right
 /// before them leaves it at its default.
 #[derive(Debug, Default)]
-pub(crate) struct Order {
+pub struct Order {
     /// The registers and flags that it uses: its results, or the direction of a branch, depend on them. Those of a load's
     /// address are not among them but in its [`kind`](OrderKind::Load); those of a store's address are, and so is a
     /// register that an address moves.
-    pub(crate) reads: Registers,
+    pub reads: Registers,
     /// The registers and flags that it writes.
-    pub(crate) writes: Registers,
+    pub writes: Registers,
     /// What it does.
-    pub(crate) kind: OrderKind,
+    pub kind: OrderKind,
 }
 
 /// A set of registers and flags, a bit each: a general register's is its DWARF number, by which the calling convention
 /// names it; those of the flags and other state are the decoder's choice among the rest.
-pub(crate) type Registers = u64;
+pub type Registers = u64;
 
 /// The instructions that the order of counter reads is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum OrderKind {
+pub enum OrderKind {
     /// None of the others.
     #[default]
     Other,
@@ -155,15 +177,16 @@ pub(crate) enum OrderKind {
 
 /// What lies at a fixed distance from the code.
 #[derive(Debug, Clone)]
-pub(crate) struct Surroundings {
+pub struct Surroundings {
     /// The image itself.
-    pub(crate) image: Range<i64>,
+    pub image: Range<i64>,
     /// The vvar pages.
-    pub(crate) vvar: Range<i64>,
+    pub vvar: Range<i64>,
 }
 
 impl Surroundings {
-    pub(crate) fn new(manifest: &Manifest, image_size: u64) -> Self {
+    /// As the manifest has it, for an image of `image_size` bytes.
+    pub fn new(manifest: &Manifest, image_size: u64) -> Self {
         let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         let start = manifest.vvar_offset();
         let size = signed(manifest.vvar.pages.saturating_mul(manifest.image.page_size));
@@ -172,7 +195,7 @@ impl Surroundings {
 
     /// Holds an address that an instruction forms relative to itself against what lies there, and a store to it against
     /// how that is mapped.
-    pub(crate) fn fault(&self, target: i64, stores: bool) -> Option<Fault> {
+    pub fn fault(&self, target: i64, stores: bool) -> Option<Fault> {
         // One past the end is an address that pointer arithmetic may form.
         let within = |range: &Range<i64>| range.start <= target && target <= range.end;
         if !within(&self.image) && !within(&self.vvar) {

@@ -4,7 +4,7 @@ use super::{Flow, OrderKind, Paths, Registers};
 use std::collections::HashMap;
 
 /// The registers and flags that are used at or behind each instruction before they get another value.
-pub(crate) struct Liveness {
+pub struct Liveness {
     uses: HashMap<u64, Use>,
     /// Those that a caller may use.
     returned: Registers,
@@ -38,7 +38,7 @@ impl Liveness {
     ///
     /// What a call uses is what its callee uses, whatever the calling convention gives it: compilers leave values that
     /// nobody needs any more in the registers of arguments that it does not have.
-    pub(crate) fn new(paths: &Paths<'_>, results: Registers, system_call: Registers) -> Self {
+    pub fn new(paths: &Paths<'_>, results: Registers, system_call: Registers) -> Self {
         // The smallest solution: from nothing up, until it agrees with itself.
         let mut uses: HashMap<u64, Use> = HashMap::new();
         let mut changed = true;
@@ -67,7 +67,7 @@ impl Liveness {
     }
 
     /// Those in use at the instruction at `address` or behind it.
-    pub(crate) fn at(&self, address: u64) -> Registers {
+    pub fn at(&self, address: u64) -> Registers {
         self.uses.get(&address).map_or(0, |known| known.own | self.returned & known.passed)
     }
 }

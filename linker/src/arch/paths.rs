@@ -4,7 +4,7 @@ use super::{Convention, Flow, Instruction, Instructions, OrderKind, Registers};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The instructions with the ways between them. A call is passed over: its way goes on behind it.
-pub(crate) struct Paths<'a> {
+pub struct Paths<'a> {
     instructions: &'a Instructions,
     /// From where control gets to an address, calls excluded.
     predecessors: HashMap<u64, Vec<u64>>,
@@ -14,7 +14,7 @@ pub(crate) struct Paths<'a> {
 }
 
 /// What a search for what orders a counter read makes of an instruction.
-pub(crate) enum Step {
+pub enum Step {
     /// It is what is searched for, so that its way need not be followed further.
     Ordered,
     /// What is searched for had to come first. What kind of instruction it is, for messages.
@@ -25,7 +25,7 @@ pub(crate) enum Step {
 
 impl<'a> Paths<'a> {
     /// The ways through `instructions`, of which those at `exports` are called from without.
-    pub(crate) fn new(
+    pub fn new(
         instructions: &'a Instructions,
         exports: impl Iterator<Item = u64>,
         convention: &'static Convention,
@@ -44,22 +44,22 @@ impl<'a> Paths<'a> {
     }
 
     /// All instructions, by address.
-    pub(crate) fn instructions(&self) -> impl DoubleEndedIterator<Item = &'a Instruction> + '_ {
+    pub fn instructions(&self) -> impl DoubleEndedIterator<Item = &'a Instruction> + '_ {
         self.instructions.values()
     }
 
     /// Whether a function that is called starts there.
-    pub(crate) fn is_entry(&self, address: u64) -> bool {
+    pub fn is_entry(&self, address: u64) -> bool {
         self.entries.contains(&address)
     }
 
     /// The instructions that control may get to from this one.
-    pub(crate) fn behind(&self, instruction: &Instruction) -> impl Iterator<Item = &'a Instruction> + '_ {
+    pub fn behind(&self, instruction: &Instruction) -> impl Iterator<Item = &'a Instruction> + '_ {
         successors(instruction).filter_map(|address| self.instructions.get(&address))
     }
 
     /// The instructions from which control may get to this address.
-    pub(crate) fn before(&self, address: u64) -> impl Iterator<Item = &'a Instruction> + '_ {
+    pub fn before(&self, address: u64) -> impl Iterator<Item = &'a Instruction> + '_ {
         let found = self.predecessors.get(&address).map_or(&[][..], Vec::as_slice);
         found.iter().filter_map(|address| self.instructions.get(address))
     }
@@ -96,7 +96,7 @@ impl<'a> Paths<'a> {
 
     /// Searches all ways that lead to `from`. Returns what, on one of them, it met first that is unordered: that may be
     /// the start of the function, behind which its caller has loaded.
-    pub(crate) fn search_back(&self, from: u64, mut step: impl FnMut(&'a Instruction) -> Step) -> Option<String> {
+    pub fn search_back(&self, from: u64, mut step: impl FnMut(&'a Instruction) -> Step) -> Option<String> {
         let mut found = None;
         self.walk_back(from, |instruction| match instruction {
             Some(instruction) => note(&mut found, instruction, step(instruction)),
@@ -109,26 +109,22 @@ impl<'a> Paths<'a> {
     }
 
     /// Searches all ways behind `from`. Returns what, on one of them, it met first that is unordered.
-    pub(crate) fn search_on(
-        &self,
-        from: &Instruction,
-        mut step: impl FnMut(&'a Instruction) -> Step,
-    ) -> Option<String> {
+    pub fn search_on(&self, from: &Instruction, mut step: impl FnMut(&'a Instruction) -> Step) -> Option<String> {
         let mut found = None;
         self.walk_on(from, |instruction| note(&mut found, instruction, step(instruction)));
         found
     }
 
     /// The registers of the address, if it loads what others may store: nobody else stores to the function's stack.
-    pub(crate) fn shared_load(&self, instruction: &Instruction) -> Option<Registers> {
+    pub fn shared_load(&self, instruction: &Instruction) -> Option<Registers> {
         match instruction.order.kind {
-            OrderKind::Load { address } if address != 1 << self.convention.stack_pointer => Some(address),
+            OrderKind::Load { address } if address != bit(self.convention.stack_pointer) => Some(address),
             _ => None,
         }
     }
 
     /// The kind of an instruction that may load what others store, for messages. What a call loads is not looked at.
-    pub(crate) fn loads(&self, instruction: &Instruction) -> Option<&'static str> {
+    pub fn loads(&self, instruction: &Instruction) -> Option<&'static str> {
         match self.shared_load(instruction) {
             Some(_) => Some("a load"),
             None => instruction.is_call().then_some("a call"),
@@ -136,10 +132,16 @@ impl<'a> Paths<'a> {
     }
 
     /// The registers that a function must preserve, the stack pointer included.
-    pub(crate) fn preserved(&self) -> Registers {
+    pub fn preserved(&self) -> Registers {
         let convention = self.convention;
-        convention.callee_saved.iter().fold(1 << convention.stack_pointer, |set, (register, _)| set | 1 << register)
+        let saved = convention.callee_saved.iter().map(|(register, _)| bit(*register));
+        saved.fold(bit(convention.stack_pointer), |set, register| set | register)
     }
+}
+
+/// The set of one register; none for one that has no bit in it.
+fn bit(register: u16) -> Registers {
+    1u64.checked_shl(register.into()).unwrap_or(0)
 }
 
 /// Keeps the first place without order; says whether to go on from there.

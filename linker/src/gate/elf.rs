@@ -33,9 +33,10 @@ pub(super) fn file_header(gate: &mut Gate<'_>) -> bool {
         let what = format!("{:?}, {order}-endian, instead of Elf64, little-endian", header.class);
         gate.refuse(Rule::FileHeader, "e_ident", what, remedy);
     }
-    let right_machine = header.machine.value == u64::from(machine.0);
+    let right_machine = header.machine.value == u64::from(machine);
     if !right_machine {
-        let what = format!("{} instead of {}", header.machine, machine.name().unwrap_or("the manifest's"));
+        let what =
+            format!("{} instead of {}", header.machine, elf::Machine(machine).name().unwrap_or("the manifest's"));
         gate.refuse(Rule::FileHeader, "e_machine", what, remedy);
     } else if header.flags != flags {
         let what = format!("{:#x} instead of {flags:#x}", header.flags);
@@ -294,7 +295,7 @@ fn dynamic_tags(gate: &mut Gate<'_>) {
             | elf::DT_VERDEF
             | elf::DT_VERDEFNUM
             | elf::DT_SYMBOLIC => None,
-            tag if gate.architecture().dynamic_tags.contains(&tag) => None,
+            tag if gate.architecture().dynamic_tags.contains(&tag.0) => None,
             _ => Some((Rule::UnknownDynamicTag, "drop the linker option that asks for it")),
         };
         if let Some((rule, remedy)) = refused {

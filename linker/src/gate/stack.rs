@@ -2,7 +2,7 @@
 //!
 //! From each export and each target of a call, the distance of stack pointer and frame pointer from the canonical frame
 //! address, and the place of every saved register, are carried along all paths. At each instruction they must be what the unwind
-//! information says there; where paths meet they must agree. A jump to another function (a tail call) carries on with
+//! information says there (but for [epilogues](Convention::epilogues_described)); where paths meet they must agree. A jump to another function (a tail call) carries on with
 //! the caller's frame, a call starts a new one. The depth of a function is that of its own frame, or of a call it
 //! makes. What lies below the stack pointer counts where it is addressed by the stack pointer; compilers address it in
 //! no other way in frames of a fixed size.
@@ -262,7 +262,8 @@ impl Walk<'_, '_, '_> {
                 continue; // what the stack is there is not known
             }
             let Some(row) = frame.row(address) else { continue };
-            if let Some(what) = self.frame_address_fault(state, row) {
+            let fault = self.frame_address_fault(state, row);
+            if let Some(what) = fault.filter(|_| !self.is_undescribed_epilogue(state, address)) {
                 let remedy = "in assembly, follow each push, pop, add and sub of the stack pointer with \
                               `.cfi_adjust_cfa_offset`; if a compiler made the function, it leaves a part of it \
                               undescribed, mostly the epilogue: give the function no frame (fewer values alive at a \
@@ -273,6 +274,22 @@ impl Walk<'_, '_, '_> {
                     "in assembly, follow the push or store of the register with `.cfi_rel_offset` or `.cfi_offset`";
                 self.refuse(address, Rule::SavedRegister, what, remedy);
             }
+        }
+    }
+
+    /// Whether the frame is gone and only the function's end is left, on an architecture whose compilers leave that undescribed
+    /// ([`Convention::epilogues_described`]). Straight on: what is behind a branch has to be described.
+    fn is_undescribed_epilogue(&self, state: &State, address: u64) -> bool {
+        if self.convention.epilogues_described || state.offset != self.convention.entry_offset {
+            return false;
+        }
+        let function = |address: u64| self.code.frame(address).map(|frame| frame.start);
+        let rest = self.code.instructions.range(address..).map(|(_, instruction)| instruction);
+        let mut rest = rest.skip_while(|it| it.flow == Flow::Next && it.stack.adjust == Some(0));
+        match rest.next().filter(|end| function(end.address) == function(address)).map(|end| end.flow) {
+            Some(Flow::Return) => true,
+            Some(Flow::Jump(target)) => function(target) != function(address),
+            _ => false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The checks that TOML's types cannot express.
 
-use super::{Export, Language, Manifest, Source};
+use super::{Arch, Export, Language, Manifest, Source};
 use crate::Error;
 use std::collections::HashMap;
 use std::path::Component;
@@ -27,6 +27,18 @@ const RUST_KEYWORDS: [&str; 51] = [
     "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true",
     "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "Self",
 ];
+
+/// The architecture of the name that the manifest gives: one of these, else one of this crate's.
+pub(super) fn architecture(manifest: &Manifest, architectures: &[Arch]) -> Result<Arch, Error> {
+    let name = &manifest.image.arch_name;
+    let all = || architectures.iter().chain(Arch::ALL);
+    all().find(|arch| arch.name() == name).copied().ok_or_else(|| {
+        let names: Vec<String> = all().map(|arch| quoted(arch.name())).collect();
+        let problem = "no architecture of that name is known";
+        let remedy = format!("use one of: {}; one of your own is given to `Manifest::load_with`", names.join(", "));
+        manifest.refuse("[image] arch", quoted(name), problem, remedy)
+    })
+}
 
 /// Refuses values that cannot be.
 pub(super) fn values(manifest: &Manifest) -> Result<(), Error> {

@@ -279,5 +279,5 @@ pub(crate) fn manifest(arch: Arch, edits: &[(&str, &str)]) -> Manifest {
         text += &format!("\n[[export]]\nname = {trampoline:?}\nversion = \"LINUX_2.6\"\n");
     }
     let text = edits.iter().fold(text, |text, (old, new)| replace(&text, old, new));
-    Manifest::parse(&text, Path::new("vdso.toml")).expect("a manifest")
+    Manifest::parse_with(&text, Path::new("vdso.toml"), &[arch]).expect("a manifest")
 }

@@ -9,6 +9,7 @@ mod division;
 mod fixture;
 mod hostile;
 mod inspection;
+mod own;
 mod patch;
 
 use corpus::{corpus, Case};

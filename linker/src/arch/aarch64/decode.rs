@@ -89,18 +89,7 @@ fn decode_word(word: u32, address: u64, surroundings: &Surroundings, addresses: 
 fn unknown(address: u64, bytes: &[u8], what: &str) -> Instruction {
     let text = format!(".byte {}", bytes.iter().map(|byte| format!("{byte:#04x}")).collect::<Vec<_>>().join(", "));
     let fault = Fault { rule: Rule::Undecodable, what: what.to_owned(), remedy: "move data to .rodata" };
-    Instruction {
-        address,
-        length: bytes.len() as u64,
-        text,
-        flow: Flow::Stop,
-        stack: StackEffect { adjust: Some(0), ..StackEffect::default() },
-        order: Order::default(),
-        padding: false,
-        landing_pad: false,
-        faults: vec![fault],
-        branch_fault: None,
-    }
+    Instruction { flow: Flow::Stop, faults: vec![fault], ..Instruction::new(address, bytes.len() as u64, text) }
 }
 
 /// Whether the encoding is of a group that works on vector or floating-point registers, or on those of SVE and SME

@@ -17,13 +17,14 @@ mod tests;
 use super::{Architecture, Convention, LandingPads, Trampoline};
 use object::elf;
 
-pub(super) const ARCHITECTURE: Architecture = Architecture {
+pub(super) static ARCHITECTURE: Architecture = Architecture {
+    name: "aarch64",
     target: "aarch64-unknown-linux-gnu",
     page_sizes: &[4096, 16384, 65536],
-    machine: elf::EM_AARCH64,
+    machine: elf::EM_AARCH64.0,
     flags: 0,
     // lld writes it into every image with the mark: the procedure linkage table, which is not there, has landing pads.
-    dynamic_tags: &[elf::DT_AARCH64_BTI_PLT],
+    dynamic_tags: &[elf::DT_AARCH64_BTI_PLT.0],
     // x18 is the platform's: where it holds the shadow call stack (Android) or belongs to the system, a function that is
     // called into may not change it (Procedure Call Standard, 6.1.1). rustc's own option for that is not stable.
     rust_flags: &["-Cllvm-args=-reserve-regs-for-regalloc=X18"],
@@ -56,6 +57,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
         entry_offset: 0,
         register_size: 8,
         red_zone: 0,
+        epilogues_described: true,
         // The platform's register among them: no function of an image writes it at all.
         callee_saved: &[
             (18, "x18"),

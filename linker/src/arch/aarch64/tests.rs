@@ -142,7 +142,7 @@ fn words_as_the_gnu_disassembler_reads_them() {
 #[test]
 fn the_image_as_the_gnu_disassembler_reads_it() {
     let objdump = need!("aarch64-linux-gnu-objdump", "binutils-aarch64-linux-gnu");
-    let Shipped { file, code, address } = Shipped::of(Arch::Aarch64);
+    let Shipped { file, code, address } = Shipped::of(Arch::AARCH64);
     let ours = decode(&code, address, &SURROUNDINGS);
     let theirs = disassembled(&objdump, &["-d", "-z"], &file);
     assert_eq!(theirs.len(), ours.len());

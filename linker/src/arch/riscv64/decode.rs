@@ -85,30 +85,15 @@ fn fetch(bytes: &[u8]) -> Fetched {
     }
 }
 
-fn plain(address: u64, length: u64, text: String) -> Instruction {
-    Instruction {
-        address,
-        length,
-        text,
-        flow: Flow::Next,
-        stack: StackEffect { adjust: Some(0), ..StackEffect::default() },
-        order: Order::default(),
-        padding: false,
-        landing_pad: false,
-        faults: Vec::new(),
-        branch_fault: None,
-    }
-}
-
 fn zero(address: u64) -> Instruction {
-    Instruction { flow: Flow::Stop, padding: true, ..plain(address, 2, "unimp".to_owned()) }
+    Instruction { flow: Flow::Stop, padding: true, ..Instruction::new(address, 2, "unimp".to_owned()) }
 }
 
 fn unknown(address: u64, bytes: &[u8]) -> Instruction {
     let text = format!(".byte {}", bytes.iter().map(|byte| format!("{byte:#04x}")).collect::<Vec<_>>().join(", "));
     let what = "these bytes are no instruction of RV64GC".to_owned();
     let fault = Fault { rule: Rule::Undecodable, what, remedy: "move data to .rodata; compile for `rv64gc`" };
-    Instruction { flow: Flow::Stop, faults: vec![fault], ..plain(address, bytes.len() as u64, text) }
+    Instruction { flow: Flow::Stop, faults: vec![fault], ..Instruction::new(address, bytes.len() as u64, text) }
 }
 
 /// What is known of a register by the instructions before.
@@ -188,7 +173,7 @@ impl Judge<'_> {
             branch_fault: self.branch_fault(decoded),
             order,
             faults: self.faults,
-            ..plain(self.address, self.length, text)
+            ..Instruction::new(self.address, self.length, text)
         }
     }
 
@@ -198,7 +183,8 @@ impl Judge<'_> {
 
     /// An instruction that is not in the tables: of floating point, of the kernel, of an extension, or none.
     fn unlisted(mut self) -> Instruction {
-        let instruction = plain(self.address, self.length, format!(".insn {}, {:#010x}", self.length, self.word));
+        let instruction =
+            Instruction::new(self.address, self.length, format!(".insn {}, {:#010x}", self.length, self.word));
         if encoding::is_floating_point_or_vector(self.word) {
             self.floating_point();
             return Instruction { faults: self.faults, ..instruction };

@@ -27,10 +27,11 @@ const RA: u32 = 1;
 /// The stack pointer.
 const SP: u32 = 2;
 
-pub(super) const ARCHITECTURE: Architecture = Architecture {
+pub(super) static ARCHITECTURE: Architecture = Architecture {
+    name: "riscv64",
     target: "riscv64gc-unknown-linux-gnu",
     page_sizes: &[4096],
-    machine: elf::EM_RISCV,
+    machine: elf::EM_RISCV.0,
     // Compressed instructions and the LP64D calling convention: a libc of another one would pass arguments elsewhere.
     flags: elf::EF_RISCV_RVC.0 | elf::EF_RISCV_FLOAT_ABI_DOUBLE.0,
     dynamic_tags: &[],
@@ -58,6 +59,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
         entry_offset: 0,
         register_size: 8,
         red_zone: 0,
+        epilogues_described: true,
         callee_saved: &[
             (1, "ra"),
             (8, "s0"),

@@ -302,7 +302,7 @@ fn symbolic(operand: &str) -> Option<u64> {
 #[test]
 fn the_image_as_the_gnu_disassembler_reads_it() {
     let objdump = need!("riscv64-linux-gnu-objdump", "binutils-riscv64-linux-gnu");
-    let Shipped { file, code, address } = Shipped::of(Arch::Riscv64);
+    let Shipped { file, code, address } = Shipped::of(Arch::RISCV64);
     let image: Instructions = decode(&code, address, &surroundings()).into_iter().map(|it| (it.address, it)).collect();
     let mut count = 0;
     for (address, line) in shipped::disassembled(&objdump, &["-d", "-z"], &file) {

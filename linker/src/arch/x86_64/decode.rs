@@ -1,7 +1,7 @@
 //! x86-64 instructions, each judged by itself.
 
 use super::order;
-use crate::arch::{Fault, Flow, Instruction, Order, Slot, StackEffect, Surroundings, VECTOR_REMEDY};
+use crate::arch::{Fault, Flow, Instruction, Slot, StackEffect, Surroundings, VECTOR_REMEDY};
 use crate::gate::Rule;
 use iced_x86::{
     Code, CpuidFeature, Decoder, DecoderOptions, FlowControl, Formatter, Instruction as Decoded, InstructionInfo,
@@ -79,16 +79,12 @@ impl Judge<'_> {
         };
         let branch_fault = self.counter();
         Instruction {
-            address: decoded.ip(),
-            length: decoded.len() as u64,
-            text,
             flow,
             stack: self.stack(),
-            order: Order::default(),
             padding: matches!(decoded.mnemonic(), Mnemonic::Nop | Mnemonic::Int3),
-            landing_pad: false,
             faults: self.faults,
             branch_fault,
+            ..Instruction::new(decoded.ip(), decoded.len() as u64, text)
         }
     }
 

@@ -16,10 +16,11 @@ mod tests;
 use super::{Architecture, Convention};
 use object::elf;
 
-pub(super) const ARCHITECTURE: Architecture = Architecture {
+pub(super) static ARCHITECTURE: Architecture = Architecture {
+    name: "x86_64",
     target: "x86_64-unknown-linux-gnu",
     page_sizes: &[4096],
-    machine: elf::EM_X86_64,
+    machine: elf::EM_X86_64.0,
     flags: 0,
     dynamic_tags: &[],
     rust_flags: &[],
@@ -37,6 +38,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
         entry_offset: 8,
         register_size: 8,
         red_zone: 128,
+        epilogues_described: true,
         callee_saved: &[(3, "rbx"), (6, "rbp"), (12, "r12"), (13, "r13"), (14, "r14"), (15, "r15")],
     },
     decode: decode::decode,

@@ -8,7 +8,7 @@ const COMPILER: &str = "aarch64-linux-gnu-gcc";
 const GLIBC: &str = "gcc-aarch64-linux-gnu and libc6-dev-arm64-cross";
 
 pub(super) static ARCHITECTURE: Architecture = Architecture {
-    image: Arch::Aarch64,
+    image: Arch::AARCH64,
     target: "aarch64-unknown-none-softfloat",
     emulator: "qemu-system-aarch64",
     package: "qemu-system-arm",

@@ -5,7 +5,7 @@ use crate::boot::programs::Variant;
 use vdso_linker::manifest::Arch;
 
 pub(super) static ARCHITECTURE: Architecture = Architecture {
-    image: Arch::Riscv64,
+    image: Arch::RISCV64,
     target: "riscv64gc-unknown-none-elf",
     emulator: "qemu-system-riscv64",
     package: "qemu-system-misc",

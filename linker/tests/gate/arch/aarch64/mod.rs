@@ -8,7 +8,7 @@ use super::{Architecture, Program, LLVM_OBJDUMP};
 use vdso_linker::gate::Rule;
 use vdso_linker::manifest::Arch;
 
-const ARCH: Arch = Arch::Aarch64;
+const ARCH: Arch = Arch::AARCH64;
 
 pub(super) const ARCHITECTURE: Architecture = Architecture {
     arch: ARCH,
