@@ -1,9 +1,9 @@
 //! `clock_gettime(2)`.
 
 use super::arch::system_call::CLOCK_GETTIME;
+use super::arch::MachineCounter;
 use super::system_call::system_call2;
 use super::{line_of, page, slow_time, Timespec};
-use vvar::arch::MachineCounter;
 
 /// Writes the clock's time to `time`; 0, or a negated error number.
 ///

@@ -1,9 +1,9 @@
 //! `gettimeofday(2)`.
 
 use super::arch::system_call::GETTIMEOFDAY;
+use super::arch::MachineCounter;
 use super::system_call::system_call2;
 use super::{page, slow_time};
-use vvar::arch::MachineCounter;
 use vvar::memory::Barrier;
 use vvar::page::offset;
 use vvar::{Clock, PageRead};

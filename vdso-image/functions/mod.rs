@@ -4,8 +4,9 @@
 //! interrupted another of them. So: no vector or floating-point instruction, no stack probe, at most 256 bytes of stack, no
 //! writable data, no call out of the image, no panic. The gate refuses an image that breaks one of these.
 //!
-//! What differs between architectures is in a folder of [`arch`] each: which functions there are and what they are called,
-//! the page's address, the system call. The ordered counter read is `vvar`'s.
+//! What differs between architectures is what [`arch`] gives: which functions there are and what they are called, the page's
+//! address, the system call, the ordered counter read. An architecture that has no folder there brings its own
+//! `arch/functions.rs` in the place of this crate's, and the rest of this tree as it is.
 
 mod clock_getres;
 mod clock_gettime;
@@ -20,7 +21,7 @@ pub use clock_getres::clock_getres;
 pub use clock_gettime::clock_gettime;
 pub use gettimeofday::{gettimeofday, Timeval, Timezone};
 
-use vvar::arch::MachineCounter;
+use arch::MachineCounter;
 use vvar::RawPage;
 
 /// Exports generic functions by the names that an architecture's clients look up.

@@ -2,9 +2,6 @@
 
 use super::arch::system_call;
 
-/// -ENOSYS (Linux `include/uapi/asm-generic/errno.h`).
-const NO_SUCH_CALL: isize = -38;
-
 /// Makes a system call; the result, or a negated error number. In an image for a kernel with calls of its own
 /// (`fallback = "enosys"`) it makes none, and the program's libc asks the kernel in its own way.
 #[inline(always)]
@@ -22,7 +19,7 @@ pub fn system_call2(number: isize, a: isize, b: isize) -> isize {
 #[inline(always)]
 pub fn system_call3(number: isize, a: isize, b: isize, c: isize) -> isize {
     if cfg!(vdso_fallback = "enosys") {
-        return NO_SUCH_CALL;
+        return -system_call::ENOSYS;
     }
     // SAFETY: the functions' calls write at most to where their arguments point, which the kernel checks.
     unsafe { system_call::system_call(number, a, b, c) }

@@ -232,11 +232,11 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The encoding of the architecture that this crate is compiled for.
+    /// The encoding of the architecture that this crate is compiled for: [`Encoding::Wide`] if it does not have that one.
     pub const NATIVE: Encoding = crate::arch::lines::ENCODING;
 
     /// The encoding of an architecture, named as in a target triple, for tools that run on another one. `None` for an
-    /// architecture that there is no image for.
+    /// architecture that this crate does not have: compiled for one, it has [`Encoding::Wide`].
     #[must_use]
     pub fn of_architecture(name: &str) -> Option<Encoding> {
         crate::arch::ENCODINGS.iter().find(|known| known.0 == name).map(|known| known.1)

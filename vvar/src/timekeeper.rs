@@ -25,10 +25,12 @@ use crate::writer::{late_after, Plan, Planner, Scope, Word, Writer};
 pub enum Synchronisation {
     /// As the architecture promises: invariant TSC started together and Arm's system counter are one. RISC-V's `time` may lag
     /// by one tick (Zicntr: "synchronized to within one tick"), and so may a counter that programs do not read
-    /// ([`CounterKind::Off`]), which can be that one.
+    /// ([`CounterKind::Off`]), which can be that one, and one for private use ([`CounterKind::Private1`]), of which no more is
+    /// known. If the manual of its architecture promises less than that, it takes [`Synchronisation::Checked`] with what it does
+    /// promise.
     Architectural,
-    /// Measured (see [`WarpTest`](crate::counter::WarpTest)): one may lag behind another by this many cycles. A clock then
-    /// steps back by up to as much between two CPUs.
+    /// Measured (see [`WarpTest`](crate::counter::WarpTest)), or from a manual: one may lag behind another by this many
+    /// cycles. A clock then steps back by up to as much between two CPUs.
     Checked {
         /// In cycles.
         max_skew: u64,
@@ -44,7 +46,7 @@ pub struct Source {
     /// Hz, [`MIN_FREQUENCY`](crate::rate::MIN_FREQUENCY) to [`MAX_FREQUENCY`](crate::rate::MAX_FREQUENCY).
     pub frequency: u64,
     /// Width in bits, 32 to 64. Publishes must come at least every half of its range: every 0.2 s for 32 bits at 10 GHz. A TSC,
-    /// Arm's generic timer and RISC-V's `time` count as 64 bits wide, and only those are on the readers' fast path.
+    /// Arm's generic timer and RISC-V's `time` count as 64 bits wide, and only counters that do are on the readers' fast path.
     pub bits: u32,
     /// How the CPUs' counters agree.
     pub synchronisation: Synchronisation,

@@ -2,7 +2,8 @@
 //!
 //! The numbers are part of the page's ABI, and a page can be written on one architecture for readers on another, by an
 //! emulator: each number stands for one way on one architecture, and is never used again for another. So all of them are here,
-//! whatever this crate is compiled for.
+//! whatever this crate is compiled for. The two for private use, the last that the control word has room for, are what an
+//! architecture that has no row here names its counter by.
 
 use crate::page::Encoding;
 
@@ -72,6 +73,14 @@ kinds! {
     /// RISC-V: the CSR `time`, 64 bits (Zicntr).
     // "Synchronized to within one tick of the real-time clock" (unprivileged ISA, "Zicntr").
     RiscvTime = 7, Encoding::Wide, skew 1;
+    /// Private use: a counter of an architecture that this crate does not have. Image and kernel alone agree on what it is, and
+    /// no counter of this crate's will ever have the number. Two such architectures may mean different counters by it: an emulator
+    /// that serves both knows by the image that it maps, not by the page.
+    // Nothing is known of its architecture: the weakest promise that is made above. A manual that promises less is a case for
+    // `Synchronisation::Checked`, which says so.
+    Private1 = 14, Encoding::Wide, skew 1;
+    /// Private use, as [`CounterKind::Private1`]: a second way of reading the counter, or a second counter.
+    Private2 = 15, Encoding::Wide, skew 1;
 }
 
 impl CounterKind {

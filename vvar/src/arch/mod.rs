@@ -3,6 +3,10 @@
 //! A folder or file for each: a type that implements [`Counter`](crate::Counter), with the manual's section beside each
 //! barrier. To add one, write it, and its lines here and in `source.rs`; ways of reading its counter that are new get
 //! their numbers in `kind.rs`. `MachineCounter` is the counter of the architecture that is compiled for.
+//!
+//! An architecture need not be here. The functions of its own image implement [`Counter`](crate::Counter), with
+//! [`CounterKind::Private1`] and [`CounterKind::Private2`] for its ways of reading the counter, and its page has
+//! [wide](crate::page::wide) lines: see "An architecture of your own" in `docs/architectures.md`.
 
 mod kind;
 #[cfg(feature = "source")]
@@ -16,7 +20,7 @@ use crate::page::Encoding;
 mod aarch64;
 #[cfg(target_arch = "aarch64")]
 pub use aarch64::GenericTimer;
-/// The counter of the architecture that is compiled for; there is none on one that has no image.
+/// The counter of the architecture that is compiled for; there is none on one that this crate does not have.
 #[cfg(target_arch = "aarch64")]
 pub use aarch64::GenericTimer as MachineCounter;
 #[cfg(all(test, not(target_arch = "aarch64")))]
@@ -27,7 +31,7 @@ mod erratum_858921;
 mod riscv64;
 #[cfg(target_arch = "riscv64")]
 pub use riscv64::Time;
-/// The counter of the architecture that is compiled for; there is none on one that has no image.
+/// The counter of the architecture that is compiled for; there is none on one that this crate does not have.
 #[cfg(target_arch = "riscv64")]
 pub use riscv64::Time as MachineCounter;
 
@@ -35,7 +39,7 @@ pub use riscv64::Time as MachineCounter;
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::Tsc;
-/// The counter of the architecture that is compiled for; there is none on one that has no image.
+/// The counter of the architecture that is compiled for; there is none on one that this crate does not have.
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::Tsc as MachineCounter;
 

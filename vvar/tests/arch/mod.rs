@@ -33,6 +33,8 @@ pub(crate) const KNOWN: &[(CounterKind, u8, &[Encoding], u64)] = &[
     (Cntvctss, 5, &[Encoding::Wide], 0),
     (CntvctErratum858921, 6, &[Encoding::Wide], 0),
     (RiscvTime, 7, &[Encoding::Wide], 1),
+    (Private1, 14, &[Encoding::Wide], 1),
+    (Private2, 15, &[Encoding::Wide], 1),
 ];
 
 /// Which lines which page has.

@@ -9,6 +9,9 @@ pub const CLOCK_GETRES: isize = 114;
 /// `gettimeofday`.
 pub const GETTIMEOFDAY: isize = 169;
 
+/// The error number for "no such system call" (`include/uapi/asm-generic/errno.h`; some architectures have another).
+pub const ENOSYS: isize = 38;
+
 /// Makes a system call; the result, or a negated error number.
 ///
 /// # Safety

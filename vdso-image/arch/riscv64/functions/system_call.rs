@@ -13,6 +13,9 @@ pub const GETTIMEOFDAY: isize = 169;
 /// `riscv_flush_icache`, the last of the calls that are an architecture's own (`__NR_arch_specific_syscall` + 15).
 pub const RISCV_FLUSH_ICACHE: isize = 244 + 15;
 
+/// The error number for "no such system call" (`include/uapi/asm-generic/errno.h`; some architectures have another).
+pub const ENOSYS: isize = 38;
+
 /// Makes a system call; the result, or a negated error number.
 ///
 /// # Safety

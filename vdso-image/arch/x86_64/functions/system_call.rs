@@ -13,6 +13,9 @@ pub const CLOCK_GETRES: isize = 229;
 /// `getcpu`.
 pub const GETCPU: isize = 309;
 
+/// The error number for "no such system call" (`include/uapi/asm-generic/errno.h`; some architectures have another).
+pub const ENOSYS: isize = 38;
+
 /// Makes a system call; the result, or a negated error number.
 ///
 /// # Safety
