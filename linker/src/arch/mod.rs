@@ -39,8 +39,8 @@
 //! | [`Instruction`] | an instruction, as far as the rules need to know it |
 //! | [`Surroundings`] | what lies at a fixed distance from the code: judges addresses |
 //! | [`Paths`] | the ways through the code, for rules on the order of counter reads |
-//! | [`Dependence`] | such a rule, where addresses made from the counter's value order the loads behind it |
-//! | [`Liveness`] | which registers are still used |
+//! | [`ControlDependence`], [`LastLoad`] | such a rule, where a branch that depends on a load orders the counter behind it |
+//! | [`Dependence`], [`Liveness`] | such a rule, where addresses made from the counter's value order the loads behind it |
 //!
 //! # The architectures of this crate
 //!
@@ -57,6 +57,7 @@ mod aarch64;
 mod riscv64;
 mod x86_64;
 
+mod control;
 mod dependence;
 mod instruction;
 mod liveness;
@@ -64,6 +65,7 @@ mod paths;
 #[cfg(test)]
 mod shipped;
 
+pub use control::{ControlDependence, LastLoad};
 pub use dependence::Dependence;
 pub use instruction::{
     Fault, Flow, Instruction, Instructions, Order, OrderKind, Registers, Slot, StackEffect, Surroundings, VECTOR_REMEDY,
@@ -248,7 +250,7 @@ pub struct Convention {
     /// Bytes below the stack pointer that belong to the function: no signal handler overwrites them.
     pub red_zone: u64,
     /// Whether compilers describe the frame behind the instruction that gives it up, up to the return. Where they do not
-    /// (LLVM 20 on LoongArch), a description of the whole frame may stay in force there: an unwinder that is asked at one of
+    /// (LLVM does for some targets only), a description of the whole frame may stay in force there: an unwinder that is asked at one of
     /// these few instructions, by a signal in the middle of an epilogue, goes astray, as it does in all other code of that
     /// compiler's.
     pub epilogues_described: bool,
