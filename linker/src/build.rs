@@ -7,7 +7,7 @@ use crate::toolchain::{Choice, Toolchain};
 use crate::{constants, image, script, Error, Manifest};
 use std::fmt;
 use std::fs::Permissions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -161,12 +161,20 @@ impl Artifacts {
     }
 
     /// Writes the artifacts into a folder, which is made if it is not there. Each file appears whole or not at all, and
-    /// none before all of them could be written.
+    /// none before all of them could be written. What a [`Refusal`] left there goes: it was of an earlier build.
     ///
     /// # Errors
     /// [`Error::Io`] with the file or folder.
     pub fn write_to(&self, folder: &Path) -> Result<(), Error> {
-        write(folder, &self.files())
+        write(folder, &self.files())?;
+        for name in Refusal::NAMES {
+            let path = folder.join(name);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io("remove", &path)(error)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -182,9 +190,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    const NAMES: [&'static str; 2] = ["vdso.so.refused", "vdso.so.dbg.refused"];
+
     /// The files that [`write_to`](Self::write_to) writes: name and content.
     pub fn files(&self) -> [(&'static str, &[u8]); 2] {
-        [("vdso.so.refused", &self.image), ("vdso.so.dbg.refused", &self.debug)]
+        let [image, debug] = Self::NAMES;
+        [(image, &self.image), (debug, &self.debug)]
     }
 
     /// Writes the image into a folder, which is made if it is not there, under names that nobody takes for an image that is

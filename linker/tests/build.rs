@@ -390,6 +390,11 @@ fn a_refused_image_is_written_under_another_name() {
         symbol(&debug, "__vdso_f"),
         refusal.report.functions.iter().find(|it| it.name == "__vdso_f").unwrap().address
     );
+    // It is gone when a build is accepted.
+    built(clock(&clock_manifest())).write_to(folder.path()).unwrap();
+    let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["vdso.rs", "vdso.so", "vdso.so.dbg"]);
 }
 
 #[test]
