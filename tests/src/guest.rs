@@ -344,7 +344,8 @@ impl Guest {
             raw: Timespec { sec: RAW, nsec: 0 },
             slept: Timespec { sec: BOOTTIME - MONOTONIC, nsec: 0 },
         };
-        let counter = self.counter.now() - age * frequency;
+        // The counter wraps around: `age` may be longer than the host has been up.
+        let counter = self.counter.now().wrapping_sub(age * frequency);
         let mut clocks = Timekeeper::new(source, counter, start).expect("a source within bounds");
         clocks.set_realtime(counter, REALTIME, 0).expect("a time within bounds");
         clocks.set_tai_offset(TAI_OFFSET).expect("a time within bounds");
@@ -361,7 +362,7 @@ impl Guest {
         let writer = Writer::new(self.page());
         let past = age * self.frequency();
         // Late, on a busy machine, is harmless: see vvar's documentation of the writer.
-        let _ = writer.publish(|| self.counter.now() - past, clocks).expect("nobody else publishes");
+        let _ = writer.publish(|| self.counter.now().wrapping_sub(past), clocks).expect("nobody else publishes");
     }
 
     /// Makes the page one that has told the time for `age` seconds since its last publish, by the counter `kind`.

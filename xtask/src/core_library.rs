@@ -90,8 +90,8 @@ fn own_sysroot() -> Result<PathBuf> {
     Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end()))
 }
 
-/// The root of the workspace, whose `rust-toolchain.toml` names the compiler.
+/// The root of the workspace, whose `rust-toolchain.toml` names the compiler. Packages that include this file lie at several depths.
 fn workspace() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package)
+    package.ancestors().find(|folder| folder.join("rust-toolchain.toml").is_file()).unwrap_or(package)
 }
