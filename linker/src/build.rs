@@ -17,8 +17,8 @@ use tempfile::NamedTempFile;
 pub struct CrateSource {
     /// The crate's or module's name.
     pub name: &'static str,
-    /// Path (relative to the root's folder, with `/`) and text of each file. The first is the root: of the crate
-    /// `lib.rs`, of the module `mod.rs`.
+    /// Path (relative to the source's folder, with `/`) and text of each file. The first is the root: of a crate its
+    /// `lib.rs`, of a module its `mod.rs`, in that folder or below it.
     pub files: &'static [(&'static str, &'static str)],
 }
 
@@ -80,7 +80,8 @@ impl Build {
     }
 
     /// Adds files to the module tree of the functions: path and text, as in [`CrateSource::files`]. One whose path is
-    /// there already takes its place: so an [architecture of your own](crate::arch) brings its `arch/functions.rs`.
+    /// there already takes its place: so an [architecture of your own](crate::arch) brings its `arch/functions.rs`. What
+    /// that has to give, and which paths are free, the documentation of `vdso_image::source::FUNCTIONS` says.
     #[must_use]
     pub fn function_files(mut self, files: &[(&'static str, &'static str)]) -> Self {
         self.function_files.extend_from_slice(files);

@@ -146,7 +146,7 @@ impl Compilation<'_> {
         for source in self.sources(Language::Rust) {
             module(&mut root, source.module(), &self.source_path(source)?)?;
         }
-        root.push_str(&aliases(exports));
+        root.push_str(&aliases(exports, self.manifest.image.arch.architecture().assembly_options));
         let path = self.work.join("root.rs");
         std::fs::write(&path, root).map_err(Error::io("write", &path))?;
 
@@ -258,7 +258,7 @@ impl Compilation<'_> {
         for (name, text) in files {
             if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
                 let problem = format!("the file name {name:?} leaves its folder");
-                return Err(unfit(folder, problem, "give a path below the root's folder"));
+                return Err(unfit(folder, problem, "give a path below the source's folder"));
             }
             let path = self.work.join(folder).join(name);
             if let Some(parent) = path.parent() {
@@ -311,7 +311,7 @@ fn module(root: &mut String, name: &str, path: &Path) -> Result<(), Error> {
 
 /// The second names of exports that Rust defines. An alias is a symbol of the object that defines its target; there, it
 /// takes over the target's size.
-fn aliases(exports: &[&Export]) -> String {
+fn aliases(exports: &[&Export], options: &str) -> String {
     let mut text = String::new();
     for export in exports {
         if let Some(alias) = &export.alias {
@@ -323,8 +323,7 @@ fn aliases(exports: &[&Export]) -> String {
     if text.is_empty() {
         return text;
     }
-    // In AT&T syntax no name can be taken for a register or an operator.
-    format!("core::arch::global_asm!(\n{text}    options(att_syntax),\n);\n")
+    format!("core::arch::global_asm!(\n{text}    options({options}),\n);\n")
 }
 
 /// Runs a compiler; its warnings.

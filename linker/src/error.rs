@@ -32,6 +32,20 @@ pub enum Error {
         /// What to write instead.
         remedy: String,
     },
+    /// An [`Architecture`](crate::arch::Architecture) from outside of this crate cannot be.
+    #[error("architecture {name:?}: {field} = {value}: {problem}; {remedy}")]
+    Architecture {
+        /// Its name.
+        name: &'static str,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// Why that value cannot be.
+        problem: &'static str,
+        /// What to give instead.
+        remedy: &'static str,
+    },
     /// A file could not be read, written or removed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

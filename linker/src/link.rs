@@ -102,7 +102,7 @@ fn complaints(messages: &str) -> Vec<Complaint> {
 impl Complaint {
     /// Whether it is about a section that the linker itself adds, mostly for the sake of one that it complains of too.
     fn is_consequence(&self) -> bool {
-        matches!(self, Complaint::Misplaced { object, .. } if object == "<internal>")
+        matches!(self, Complaint::Misplaced { object, .. } if object == INTERNAL)
     }
 }
 
@@ -146,12 +146,19 @@ impl fmt::Display for Complaint {
                 write!(f, ": {}", undefined_remedy(symbol))
             }
             Complaint::Misplaced { section, object } => {
-                write!(f, "section `{section}` of {object} has no place in an image: {}", misplaced_remedy(section))
+                write!(f, "section `{section}` of {object} has no place in an image: {}", misplaced_remedy(section))?;
+                if object == INTERNAL {
+                    f.write_str("; if the linker makes it for every image of the architecture, leave it out by `Architecture::discarded`")?;
+                }
+                Ok(())
             }
             Complaint::Other(message) => f.write_str(message),
         }
     }
 }
+
+/// What lld calls the object of the sections that it makes itself.
+const INTERNAL: &str = "<internal>";
 
 fn undefined_remedy(symbol: &str) -> &'static str {
     let is_builtin = |prefix| symbol.starts_with(prefix);
@@ -247,6 +254,7 @@ rust-lld: error: duplicate symbol: __vdso_time
             let message = undefined(symbol, &[]).to_string();
             assert!(message.contains(symbol) && message.contains(says), "{message}");
         }
+        assert!(misplaced(".got", INTERNAL).to_string().contains("`Architecture::discarded`"));
         for (section, says) in [
             (".data.rel.ro.TABLE", "it holds pointers"),
             (".rela.dyn", "it holds pointers"),

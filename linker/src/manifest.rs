@@ -12,49 +12,63 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// A whole `vdso.toml`. It is made by [`Manifest::load`] or [`Manifest::parse`], which check it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Debug, Clone)]
 pub struct Manifest {
     /// The image as a file: `[image]`.
     pub image: ImageSection,
     /// The data pages beside it: `[vvar]`.
-    #[serde(default)]
     pub vvar: VvarSection,
     /// Version nodes, oldest first: `[[version]]`.
-    #[serde(rename = "version", default)]
     pub versions: Vec<VersionNode>,
     /// Exported functions, in the order in which the code lies in the image: `[[export]]`.
-    #[serde(rename = "export", default)]
     pub exports: Vec<Export>,
     /// Further source files of the kernel's own: `[[source]]`.
-    #[serde(rename = "source", default)]
     pub sources: Vec<Source>,
     /// The file that the text came from, for messages, and for the paths that are relative to it.
-    #[serde(skip)]
     origin: PathBuf,
 }
 
 /// `[image]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Debug, Clone)]
 pub struct ImageSection {
     /// The processor architecture.
-    #[serde(skip, default = "no_arch")]
     pub arch: Arch,
-    /// Its name, as the file has it.
-    #[serde(rename = "arch")]
-    arch_name: String,
     /// DT_SONAME, `linux-vdso.so.1` where Linux's clients shall recognise the image.
     pub soname: String,
-    /// The kernel's page size in bytes: 4096, 16384 or 65536.
-    #[serde(default = "default_page_size")]
+    /// The kernel's page size in bytes: one of [`Arch::page_sizes`].
     pub page_size: u64,
     /// The largest size of the stripped image in bytes, section headers included: 1 to 65536. Rounded up to whole pages
     /// it is also the room that the image takes in the address space.
     pub size_limit: u64,
     /// What a function does when the page cannot answer.
-    #[serde(default)]
     pub fallback: Fallback,
+}
+
+/// A manifest as its text has it, in which the architecture is a name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Text {
+    image: ImageText,
+    #[serde(default)]
+    vvar: VvarSection,
+    #[serde(rename = "version", default)]
+    versions: Vec<VersionNode>,
+    #[serde(rename = "export", default)]
+    exports: Vec<Export>,
+    #[serde(rename = "source", default)]
+    sources: Vec<Source>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ImageText {
+    arch: String,
+    soname: String,
+    #[serde(default = "default_page_size")]
+    page_size: u64,
+    size_limit: u64,
+    #[serde(default)]
+    fallback: Fallback,
 }
 
 /// What a function does when the page cannot answer.
@@ -135,10 +149,10 @@ impl Manifest {
     }
 
     /// As [`Manifest::load`], where the manifest may also be for one of these architectures, which this crate does not have
-    /// ([`Arch::new`]). One of its own name is taken instead of this crate's.
+    /// ([`Arch::new`]).
     ///
     /// # Errors
-    /// As [`Manifest::load`].
+    /// As [`Manifest::load`]; [`Error::Architecture`] for one of these that cannot be, or whose name is taken.
     pub fn load_with(path: &Path, architectures: &[Arch]) -> Result<Manifest, Error> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
         let manifest = Manifest::parse_with(&text, path, architectures)?;
@@ -159,12 +173,14 @@ impl Manifest {
     /// As [`Manifest::parse`], with architectures as [`Manifest::load_with`] takes them.
     ///
     /// # Errors
-    /// As [`Manifest::parse`].
+    /// As [`Manifest::parse`] and [`Manifest::load_with`].
     pub fn parse_with(text: &str, origin: &Path, architectures: &[Arch]) -> Result<Manifest, Error> {
-        let mut manifest: Manifest = toml::from_str(text)
+        let Text { image, vvar, versions, exports, sources } = toml::from_str(text)
             .map_err(|error| Error::Syntax { file: origin.to_owned(), message: error.to_string().trim_end().into() })?;
-        manifest.origin = origin.to_owned();
-        manifest.image.arch = check::architecture(&manifest, architectures)?;
+        let arch = check::architecture(&image.arch, origin, architectures)?;
+        let ImageText { soname, page_size, size_limit, fallback, .. } = image;
+        let image = ImageSection { arch, soname, page_size, size_limit, fallback };
+        let manifest = Manifest { image, vvar, versions, exports, sources, origin: origin.to_owned() };
         check::values(&manifest)?;
         Ok(manifest)
     }
@@ -232,11 +248,6 @@ impl Default for VvarSection {
     fn default() -> Self {
         VvarSection { placement: Placement::Before, pages: 1 }
     }
-}
-
-/// What stands in the field until [`Manifest::parse_with`] has looked the name up.
-fn no_arch() -> Arch {
-    Arch::ALL[0]
 }
 
 fn default_page_size() -> u64 {

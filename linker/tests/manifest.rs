@@ -1,7 +1,7 @@
 //! Every mistake in a manifest is answered with the file, the key, the value and the remedy.
 
 use std::path::Path;
-use vdso_linker::arch::Architecture;
+use vdso_linker::arch::{Architecture, Convention};
 use vdso_linker::manifest::{Arch, Fallback, Placement};
 use vdso_linker::{Error, Manifest};
 
@@ -73,26 +73,64 @@ fn architectures_are_called_by_their_names() {
     }
 }
 
-static LARGE_PAGES: Architecture = Architecture { name: "large-pages", page_sizes: &[65536], ..*ARCH.architecture() };
+const OWN: Architecture = Architecture { name: "own", page_sizes: &[65536], ..*ARCH.architecture() };
 
-static OF_THE_SAME_NAME: Architecture = Architecture { page_sizes: &[65536], ..*ARCH.architecture() };
+/// The text of a manifest, read where these architectures are known.
+fn parse_with(text: &str, known: &[&'static Architecture]) -> Result<Manifest, Error> {
+    let known: Vec<Arch> = known.iter().map(|architecture| Arch::new(architecture)).collect();
+    Manifest::parse_with(text, Path::new("images/vdso.toml"), &known)
+}
 
 #[test]
 fn architectures_of_ones_own() {
-    let own = [Arch::new(&LARGE_PAGES)];
-    let parse_with = |text: &str, known: &[Arch]| Manifest::parse_with(text, Path::new("images/vdso.toml"), known);
-    let text = TEMPLATE.replace("ARCH", "large-pages").replace("4096", "65536");
-    let manifest = parse_with(&text, &own).unwrap();
-    assert_eq!((manifest.image.arch, manifest.vvar_offset()), (own[0], -65536));
+    static KNOWN: Architecture = OWN;
+    let text = TEMPLATE.replace("ARCH", "own").replace("4096", "65536");
+    let manifest = parse_with(&text, &[&KNOWN]).unwrap();
+    assert_eq!((manifest.image.arch, manifest.vvar_offset()), (Arch::new(&KNOWN), -65536));
+    // This crate's are known beside it.
+    assert_eq!(parse_with(&good(), &[&KNOWN]).unwrap().image.arch, ARCH);
     let message = parse(&text).unwrap_err().to_string();
-    assert!(message.contains("[image] arch = \"large-pages\": no architecture of that name is known"), "{message}");
-    assert!(message.contains("`Manifest::load_with`") && !message.contains(", \"large-pages\""), "{message}");
-    let message = parse_with(TEMPLATE, &own).unwrap_err().to_string();
-    assert!(message.contains(&format!("use one of: \"large-pages\", {:?}", ARCH.name())), "{message}");
-    // This crate's are known beside it, but for one of the same name.
-    assert_eq!(parse_with(&good(), &own).unwrap().image.arch, ARCH);
-    let message = parse_with(&good(), &[Arch::new(&OF_THE_SAME_NAME)]).unwrap_err().to_string();
-    assert!(message.contains("has no pages of that size; use one of: 65536"), "{message}");
+    assert!(message.starts_with("images/vdso.toml: [image] arch = \"own\": no architecture of that name"), "{message}");
+    assert!(message.contains("`Manifest::load_with`") && !message.contains(", \"own\""), "{message}");
+    let message = parse_with(TEMPLATE, &[&KNOWN]).unwrap_err().to_string();
+    assert!(message.contains(&format!("use one of: {:?}", Arch::ALL[0].name())), "{message}");
+    assert!(message.contains(", \"own\";"), "{message}");
+}
+
+/// Whether the manifest is for one of them or not.
+#[test]
+fn architectures_that_cannot_be() {
+    static KNOWN: Architecture = OWN;
+    static UNNAMED: Architecture = Architecture { name: "", ..OWN };
+    static PATH: Architecture = Architecture { name: "a/b", ..OWN };
+    static NO_PAGES: Architecture = Architecture { page_sizes: &[], ..OWN };
+    static SMALL_PAGES: Architecture = Architecture { page_sizes: &[4096, 2048], ..OWN };
+    static ODD_PAGES: Architecture = Architecture { page_sizes: &[5000], ..OWN };
+    static EMPTY_PAGES: Architecture = Architecture { page_sizes: &[0], ..OWN };
+    static HUGE_PAGES: Architecture = Architecture { page_sizes: &[1 << 62], ..OWN };
+    const CONVENTION: Convention = OWN.convention;
+    static STACK: Architecture = Architecture { convention: Convention { stack_pointer: 64, ..CONVENTION }, ..OWN };
+    static LINK: Architecture =
+        Architecture { convention: Convention { return_address: 99, return_address_at: None, ..CONVENTION }, ..OWN };
+    let cases: &[(&[&'static Architecture], &str)] = &[
+        (&[ARCH.architecture()], "name = "),
+        (&[&KNOWN, &KNOWN], "architecture \"own\": name = \"own\": another one has that name; give it"),
+        (&[&UNNAMED], "architecture \"\": name = \"\": a name is"),
+        (&[&PATH], "name = \"a/b\": a name is"),
+        (&[&NO_PAGES], "page_sizes = []: page sizes are powers of two from 4096 to 65536"),
+        (&[&SMALL_PAGES], "page_sizes = [4096, 2048]: "),
+        (&[&ODD_PAGES], "page_sizes = [5000]: "),
+        (&[&EMPTY_PAGES], "page_sizes = [0]: "),
+        (&[&HUGE_PAGES], "page_sizes = [4611686018427387904]: "),
+        (&[&STACK], "architecture \"own\": convention.stack_pointer = 64: the stack pointer has no bit"),
+        (&[&LINK], "convention.return_address = 99: it starts out in a register that no function has to keep"),
+    ];
+    for (known, says) in cases {
+        match parse_with(&good(), known) {
+            Err(error @ Error::Architecture { .. }) => assert!(error.to_string().contains(says), "{says}?\n{error}"),
+            other => panic!("{says}: {other:?}"),
+        }
+    }
 }
 
 #[test]

@@ -85,7 +85,7 @@ const STEPS: &[Step] = &[
     // .github checks them.
     Step {
         name: "licences and sources of dependencies",
-        work: Work::Cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"], &[]),
+        work: Work::Cargo(&["deny", "--locked", "check", "bans", "licenses", "sources"], &[]),
         needs: Some(DENY),
         verdict: Verdict::Status,
     },

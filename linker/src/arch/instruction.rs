@@ -1,14 +1,12 @@
 //! An instruction, as far as the gate's rules need to know it: what every decoder makes.
 
 use crate::gate::Rule;
-use crate::manifest::Manifest;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 /// The instructions of an image by address.
 pub type Instructions = BTreeMap<u64, Instruction>;
 
-/// An instruction.
+/// An instruction. Decoders make it by `..` from [`Instruction::new`], so that a new version of this crate can ask for more.
 #[derive(Debug)]
 pub struct Instruction {
     /// Its address.
@@ -85,6 +83,7 @@ pub const VECTOR_REMEDY: &str =
 
 /// Where control goes on behind an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Flow {
     /// At the next instruction.
     Next,
@@ -150,11 +149,13 @@ pub struct Order {
 }
 
 /// A set of registers and flags, a bit each: a general register's is its DWARF number, by which the calling convention
-/// names it; those of the flags and other state are the decoder's choice among the rest.
+/// names it; those of the flags and other state are the decoder's choice among the rest. One whose DWARF number is 64 or
+/// more is in no set by that number.
 pub type Registers = u64;
 
 /// The instructions that the order of counter reads is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum OrderKind {
     /// None of the others.
     #[default]
@@ -173,42 +174,4 @@ pub enum OrderKind {
     Barrier(u32),
     /// Enters the kernel.
     SystemCall,
-}
-
-/// What lies at a fixed distance from the code.
-#[derive(Debug, Clone)]
-pub struct Surroundings {
-    /// The image itself.
-    pub image: Range<i64>,
-    /// The vvar pages.
-    pub vvar: Range<i64>,
-}
-
-impl Surroundings {
-    /// As the manifest has it, for an image of `image_size` bytes.
-    pub fn new(manifest: &Manifest, image_size: u64) -> Self {
-        let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-        let start = manifest.vvar_offset();
-        let size = signed(manifest.vvar.pages.saturating_mul(manifest.image.page_size));
-        Surroundings { image: 0..signed(image_size), vvar: start..start.saturating_add(size) }
-    }
-
-    /// Holds an address that an instruction forms relative to itself against what lies there, and a store to it against
-    /// how that is mapped.
-    pub fn fault(&self, target: i64, stores: bool) -> Option<Fault> {
-        // One past the end is an address that pointer arithmetic may form.
-        let within = |range: &Range<i64>| range.start <= target && target <= range.end;
-        if !within(&self.image) && !within(&self.vvar) {
-            return Some(Fault {
-                rule: Rule::DataAddress,
-                what: format!("address {target:#x} is neither in the image nor in the vvar pages"),
-                remedy: "refer to symbols of the image or to `vvar_page`; match `vvar.pages` and `vvar.placement`",
-            });
-        }
-        stores.then(|| Fault {
-            rule: Rule::ReadOnlyStore,
-            what: format!("stores to {target:#x}"),
-            remedy: "keep state in the kernel or in memory of the caller",
-        })
-    }
 }

@@ -4,6 +4,7 @@ use super::{Flow, OrderKind, Paths, Registers};
 use std::collections::HashMap;
 
 /// The registers and flags that are used at or behind each instruction before they get another value.
+#[derive(Debug)]
 pub struct Liveness {
     uses: HashMap<u64, Use>,
     /// Those that a caller may use.

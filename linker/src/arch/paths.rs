@@ -4,6 +4,7 @@ use super::{Convention, Flow, Instruction, Instructions, OrderKind, Registers};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The instructions with the ways between them. A call is passed over: its way goes on behind it.
+#[derive(Debug)]
 pub struct Paths<'a> {
     instructions: &'a Instructions,
     /// From where control gets to an address, calls excluded.
@@ -14,6 +15,8 @@ pub struct Paths<'a> {
 }
 
 /// What a search for what orders a counter read makes of an instruction.
+#[derive(Debug)]
+#[non_exhaustive]
 pub enum Step {
     /// It is what is searched for, so that its way need not be followed further.
     Ordered,

@@ -1,12 +1,12 @@
 //! Rules on the instructions that are alike on every architecture.
 //!
 //! A decoder for each architecture ([`crate::arch`]) turns the bytes of the executable sections into
-//! [`Instruction`](crate::arch::Instruction)s: where control goes on, what happens to the stack, and which rules the
+//! [`Instruction`]s: where control goes on, what happens to the stack, and which rules the
 //! instruction breaks on its own. This file holds them against the unwind information and against each other;
 //! [`super::stack`] follows the control flow.
 
 use super::{stack, Gate, Rule};
-use crate::arch::{Fault, Flow, Instructions, Paths, Surroundings};
+use crate::arch::{Fault, Flow, Instruction, Instructions, Paths, Surroundings};
 use crate::inspect::{Frame, Inspection, Section};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,7 +62,7 @@ pub(super) fn check(gate: &mut Gate<'_>) {
 }
 
 /// Decodes a section. Each frame description starts anew, so that an instruction cannot hide in another.
-fn decode(gate: &Gate<'_>, code: &mut Code<'_>, section: &Section, surroundings: &Surroundings) {
+fn decode(gate: &mut Gate<'_>, code: &mut Code<'_>, section: &Section, surroundings: &Surroundings) {
     let range = usize::try_from(section.offset).ok().zip(usize::try_from(section.size).ok());
     let bytes = range.and_then(|(offset, size)| gate.bytes.get(offset..offset.checked_add(size)?)).unwrap_or_default();
     let mut cuts: BTreeSet<u64> = code.frames.keys().copied().filter(|start| section.contains(*start)).collect();
@@ -73,8 +73,29 @@ fn decode(gate: &Gate<'_>, code: &mut Code<'_>, section: &Section, surroundings:
         let (from, to) = ((piece[0] - section.address) as usize, (piece[1] - section.address) as usize);
         let piece_bytes = bytes.get(from..to).unwrap_or_default();
         let decoded = (gate.architecture().decode)(piece_bytes, piece[0], surroundings);
+        if let Some(what) = decoder_fault(&decoded, piece[0], piece_bytes.len() as u64) {
+            let remedy =
+                "mend the architecture's `decode`, see `vdso_linker::arch::Architecture`: it is not the image's fault";
+            gate.refuse(Rule::Undecodable, format!("{:#x}", piece[0]), what, remedy);
+        }
         code.instructions.extend(decoded.into_iter().map(|instruction| (instruction.address, instruction)));
     }
+}
+
+/// What is wrong with a decoder that does not take bytes one after the other, up to their end or to what it cannot decode:
+/// what it leaves out nobody would judge.
+fn decoder_fault(decoded: &[Instruction], address: u64, size: u64) -> Option<String> {
+    let mut done = 0;
+    for instruction in decoded {
+        let next = address.wrapping_add(done);
+        if instruction.address != next || instruction.length == 0 || instruction.length > size - done {
+            let (found, length) = (instruction.address, instruction.length);
+            return Some(format!("the decoder gives {length} bytes at {found:#x} for an instruction at {next:#x}"));
+        }
+        done += instruction.length;
+    }
+    let gave_up = decoded.last().is_some_and(|last| last.faults.iter().any(|fault| fault.rule == Rule::Undecodable));
+    (done != size && !gave_up).then(|| format!("the decoder ends {} bytes before the code does", size - done))
 }
 
 fn measure(gate: &mut Gate<'_>, code: &Code<'_>) {
@@ -82,10 +103,10 @@ fn measure(gate: &mut Gate<'_>, code: &Code<'_>) {
     for instruction in code.instructions.values() {
         let covered = code.frame(instruction.address).is_some();
         if covered || !instruction.padding {
-            gate.report.code_bytes += instruction.length;
+            gate.report.code_bytes = gate.report.code_bytes.saturating_add(instruction.length);
         }
         if covered {
-            gate.report.covered_bytes += instruction.length;
+            gate.report.covered_bytes = gate.report.covered_bytes.saturating_add(instruction.length);
         }
     }
 }

@@ -35,8 +35,8 @@ pub(super) fn file_header(gate: &mut Gate<'_>) -> bool {
     }
     let right_machine = header.machine.value == u64::from(machine);
     if !right_machine {
-        let what =
-            format!("{} instead of {}", header.machine, elf::Machine(machine).name().unwrap_or("the manifest's"));
+        let expected = elf::Machine(machine).name().map_or_else(|| machine.to_string(), str::to_owned);
+        let what = format!("{} instead of {expected}", header.machine);
         gate.refuse(Rule::FileHeader, "e_machine", what, remedy);
     } else if header.flags != flags {
         let what = format!("{:#x} instead of {flags:#x}", header.flags);
@@ -296,7 +296,11 @@ fn dynamic_tags(gate: &mut Gate<'_>) {
             | elf::DT_VERDEFNUM
             | elf::DT_SYMBOLIC => None,
             tag if gate.architecture().dynamic_tags.contains(&tag.0) => None,
-            _ => Some((Rule::UnknownDynamicTag, "drop the linker option that asks for it")),
+            _ => Some((
+                Rule::UnknownDynamicTag,
+                "drop the linker option that asks for it; if the linker makes it for every image of the architecture, name it \
+                 in `Architecture::dynamic_tags`",
+            )),
         };
         if let Some((rule, remedy)) = refused {
             let what = entry.text.clone().unwrap_or_else(|| format!("value {:#x}", entry.value));

@@ -1,15 +1,15 @@
 //! Follows the control flow and adds up the stack.
 //!
 //! From each export and each target of a call, the distance of stack pointer and frame pointer from the canonical frame
-//! address, and the place of every saved register, are carried along all paths. At each instruction they must be what the unwind
-//! information says there (but for [epilogues](Convention::epilogues_described)); where paths meet they must agree. A jump to another function (a tail call) carries on with
-//! the caller's frame, a call starts a new one. The depth of a function is that of its own frame, or of a call it
-//! makes. What lies below the stack pointer counts where it is addressed by the stack pointer; compilers address it in
-//! no other way in frames of a fixed size.
+//! address, and the place of every saved register, are carried along all paths. At each instruction they must be what the
+//! unwind information says there (but for [epilogues](Convention::epilogues_described)); where paths meet they must agree.
+//! A jump to another function (a tail call) carries on with the caller's frame, a call starts a new one. The depth of a
+//! function is that of its own frame, or of a call it makes. What lies below the stack pointer counts where it is addressed
+//! by the stack pointer; compilers address it in no other way in frames of a fixed size.
 
 use super::code::Code;
 use super::{unwind, Function, Gate, Rule, STACK_LIMIT};
-use crate::arch::{Convention, Flow, Instruction};
+use crate::arch::{Convention, Flow, Instruction, OrderKind};
 use crate::inspect::{Cfa, Row, Saved};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -263,10 +263,10 @@ impl Walk<'_, '_, '_> {
             }
             let Some(row) = frame.row(address) else { continue };
             let fault = self.frame_address_fault(state, row);
-            if let Some(what) = fault.filter(|_| !self.is_undescribed_epilogue(state, address)) {
+            if let Some(what) = fault.filter(|_| !self.is_undescribed_epilogue(state, row, address)) {
                 let remedy = "in assembly, follow each push, pop, add and sub of the stack pointer with \
-                              `.cfi_adjust_cfa_offset`; if a compiler made the function, it leaves a part of it \
-                              undescribed, mostly the epilogue: give the function no frame (fewer values alive at a \
+                              `.cfi_adjust_cfa_offset`; if a compiler made the function, its description of the \
+                              prologue or epilogue is not exact: give the function no frame (fewer values alive at a \
                               time, no call), compile C with `-fasynchronous-unwind-tables`, or take another compiler";
                 self.refuse(address, Rule::CfaMismatch, what, remedy);
             } else if let Some(what) = self.register_fault(state, row) {
@@ -277,16 +277,30 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// Whether the frame is gone and only the function's end is left, on an architecture whose compilers leave that undescribed
-    /// ([`Convention::epilogues_described`]). Straight on: what is behind a branch has to be described.
-    fn is_undescribed_epilogue(&self, state: &State, address: u64) -> bool {
-        if self.convention.epilogues_described || state.offset != self.convention.entry_offset {
+    /// Whether an instruction is one of the few between that which gives the frame up and the function's end, on an
+    /// architecture whose compilers leave these undescribed ([`Convention::epilogues_described`]): the row in force was right
+    /// where it began, the stack pointer has just moved up to where it was at the start, and from there straight on, without
+    /// a call or a branch, the function ends.
+    fn is_undescribed_epilogue(&self, state: &State, row: &Row, address: u64) -> bool {
+        let convention = self.convention;
+        if convention.epilogues_described || state.offset != convention.entry_offset {
+            return false;
+        }
+        let is_right = |state: &State| self.frame_address_fault(state, row).is_none();
+        if !self.states.get(&row.start).is_some_and(is_right) {
+            return false;
+        }
+        let passes = |it: &Instruction| {
+            it.flow == Flow::Next && it.stack.adjust == Some(0) && it.order.kind != OrderKind::SystemCall
+        };
+        let instructions = &self.code.instructions;
+        let given_up = instructions.range(row.start..address).rev().map(|(_, it)| it).find(|it| !passes(it));
+        if !given_up.is_some_and(|it| it.flow == Flow::Next && it.stack.adjust.is_some_and(|up| up > 0)) {
             return false;
         }
         let function = |address: u64| self.code.frame(address).map(|frame| frame.start);
-        let rest = self.code.instructions.range(address..).map(|(_, instruction)| instruction);
-        let mut rest = rest.skip_while(|it| it.flow == Flow::Next && it.stack.adjust == Some(0));
-        match rest.next().filter(|end| function(end.address) == function(address)).map(|end| end.flow) {
+        let end = instructions.range(address..).map(|(_, it)| it).find(|it| !passes(it));
+        match end.filter(|end| function(end.address) == function(address)).map(|end| end.flow) {
             Some(Flow::Return) => true,
             Some(Flow::Jump(target)) => function(target) != function(address),
             _ => false,

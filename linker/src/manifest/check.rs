@@ -3,7 +3,7 @@
 use super::{Arch, Export, Language, Manifest, Source};
 use crate::Error;
 use std::collections::HashMap;
-use std::path::Component;
+use std::path::{Component, Path};
 
 /// A larger image would be a mistake: Linux's has 7 KiB, with every function and getrandom.
 const LARGEST_IMAGE: u64 = 64 * 1024;
@@ -28,15 +28,34 @@ const RUST_KEYWORDS: [&str; 51] = [
     "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "Self",
 ];
 
-/// The architecture of the name that the manifest gives: one of these, else one of this crate's.
-pub(super) fn architecture(manifest: &Manifest, architectures: &[Arch]) -> Result<Arch, Error> {
-    let name = &manifest.image.arch_name;
-    let all = || architectures.iter().chain(Arch::ALL);
-    all().find(|arch| arch.name() == name).copied().ok_or_else(|| {
-        let names: Vec<String> = all().map(|arch| quoted(arch.name())).collect();
-        let problem = "no architecture of that name is known";
-        let remedy = format!("use one of: {}; one of your own is given to `Manifest::load_with`", names.join(", "));
-        manifest.refuse("[image] arch", quoted(name), problem, remedy)
+/// The architecture of that name: one of these, else one of this crate's.
+pub(super) fn architecture(name: &str, origin: &Path, architectures: &[Arch]) -> Result<Arch, Error> {
+    let mut known = Arch::ALL.to_vec();
+    for &arch in architectures {
+        arch.architecture().check()?;
+        if known.contains(&arch) {
+            return Err(Error::Architecture {
+                name: arch.name(),
+                field: "name",
+                value: quoted(arch.name()),
+                problem: "another one has that name",
+                remedy: "give it a name of its own",
+            });
+        }
+        known.push(arch);
+    }
+    known.iter().find(|arch| arch.name() == name).copied().ok_or_else(|| {
+        let names: Vec<String> = known.iter().map(|arch| quoted(arch.name())).collect();
+        Error::Manifest {
+            file: origin.to_owned(),
+            key: "[image] arch".to_owned(),
+            value: quoted(name),
+            problem: "no architecture of that name is known".to_owned(),
+            remedy: format!(
+                "use one of: {}; one of your own is to be given to `Manifest::load_with`",
+                names.join(", ")
+            ),
+        }
     })
 }
 

@@ -64,8 +64,20 @@ pub(crate) fn c_functions(arch: Arch) -> Artifacts {
 
 fn symbol(image: &[u8], name: &str) -> u64 {
     let file = object::File::parse(image).expect("an ELF file");
-    let found = file.symbols().find(|symbol| symbol.name() == Ok(name));
+    let found = file.symbols().chain(file.dynamic_symbols()).find(|symbol| symbol.name() == Ok(name));
     found.unwrap_or_else(|| panic!("no symbol {name}")).address()
+}
+
+/// A second name for a function in Rust or assembly: the build makes it, in the assembler of each architecture.
+#[test]
+fn second_names() {
+    for &arch in architectures() {
+        let text = text(arch, "").replace("name = \"__vdso_f\"\n", "name = \"__vdso_f\"\nalias = \"second\"\n");
+        let manifest = Manifest::parse(&text, Path::new("vdso.toml")).expect("a manifest");
+        let built = Build::new(manifest).functions(functions(arch)).build();
+        let image = built.unwrap_or_else(|error| panic!("{arch}: {error}")).image;
+        assert_eq!(symbol(&image, "second"), symbol(&image, "__vdso_f"), "{arch}");
+    }
 }
 
 /// The gate has accepted the image, whose address of the page it holds against `page-size` and `placement`.

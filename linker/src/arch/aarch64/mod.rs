@@ -28,6 +28,7 @@ pub(super) static ARCHITECTURE: Architecture = Architecture {
     // x18 is the platform's: where it holds the shadow call stack (Android) or belongs to the system, a function that is
     // called into may not change it (Procedure Call Standard, 6.1.1). rustc's own option for that is not stable.
     rust_flags: &["-Cllvm-args=-reserve-regs-for-regalloc=X18"],
+    assembly_options: "",
     // No vector or floating-point instruction, no call of the helpers that choose between atomics at run time; the
     // landing pads that the image is marked to have.
     c_flags: &["-mgeneral-regs-only", "-mno-outline-atomics", "-mbranch-protection=bti", "-ffixed-x18"],

@@ -9,24 +9,24 @@
 //! So, on each way that leads to a counter read:
 //!
 //! 1. behind the last load there is a conditional branch that depends on that load (or a DSB, which waits for all), and
-//!    between that and the counter an ISB, unless the counter synchronises itself: see [`ControlDependence`];
-//! 2. the loads behind it have addresses made from its value: see [`Dependence`].
+//!    between that and the counter an ISB, unless the counter synchronises itself: see [`ControlDependency`];
+//! 2. the loads behind it have addresses made from its value: see [`AddressDependency`].
 //!
 //! Loads from the function's own stack are not meant: nobody else stores there. Nor are those of constants in the image.
 
 use super::decode::{barrier, system_register};
-use crate::arch::{ControlDependence, Dependence, Fault, LastLoad, OrderKind, Paths};
+use crate::arch::{AddressDependency, ControlDependency, Fault, LastLoad, OrderKind, Paths};
 use crate::gate::Rule;
 
 /// Before the counter.
-const CONTROL: ControlDependence = ControlDependence {
+const CONTROL: ControlDependency = ControlDependency {
     synchronises: |barrier| barrier == barrier::ISB,
     barrier: "ISB",
     completes_loads: |number| number & barrier::DSB != 0 && barrier::is_for_loads(number),
 };
 
 /// Behind the counter.
-const DEPENDENCE: Dependence = Dependence {
+const DEPENDENCE: AddressDependency = AddressDependency {
     results: 0x3,       // X0 and X1 (AAPCS64, section 6.9)
     system_call: 0x13f, // arguments in X0 to X5, the number in X8
     synchronises: CONTROL.synchronises,

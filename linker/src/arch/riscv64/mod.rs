@@ -36,6 +36,7 @@ pub(super) static ARCHITECTURE: Architecture = Architecture {
     flags: elf::EF_RISCV_RVC.0 | elf::EF_RISCV_FLOAT_ABI_DOUBLE.0,
     dynamic_tags: &[],
     rust_flags: &[],
+    assembly_options: "",
     // There is no option for general registers only that keeps the calling convention. No small data: there is no `gp`
     // in a shared object.
     c_flags: &["-march=rv64gc", "-mabi=lp64d", "-msmall-data-limit=0"],

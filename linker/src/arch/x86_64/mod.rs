@@ -24,6 +24,7 @@ pub(super) static ARCHITECTURE: Architecture = Architecture {
     flags: 0,
     dynamic_tags: &[],
     rust_flags: &[],
+    assembly_options: "att_syntax",
     // No vector or x87 instruction. No `endbr64`: it is of use only if the whole image is marked for it.
     c_flags: &["-mgeneral-regs-only", "-fcf-protection=none"],
     linker_flags: &[],

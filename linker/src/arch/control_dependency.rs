@@ -4,12 +4,16 @@
 //! That is how architectures order them on which no barrier for memory waits for loads and holds the counter back: the branch
 //! waits for the load, the barrier for the branch, the counter for the barrier. On each way that leads to a counter read they come
 //! in this order behind the last load. Loads from the function's own stack are not meant: nobody else stores there.
+//!
+//! Whether the loads before the last one are done when that is, is not asked: the page's reader has a barrier between its first
+//! load and this (`vvar`), and whoever reads the counter for himself needs one, too.
 
 use super::{Flow, Instruction, OrderKind, Paths, Registers, Step};
 use std::collections::HashMap;
 
 /// What an architecture says about it.
-pub struct ControlDependence {
+#[derive(Debug)]
+pub struct ControlDependency {
     /// Whether a barrier of this number holds the counter back until control gets there.
     pub synchronises: fn(u32) -> bool,
     /// What messages call that barrier.
@@ -19,6 +23,7 @@ pub struct ControlDependence {
 }
 
 /// The registers and flags that on every way to an instruction hold something made from the last load.
+#[derive(Debug)]
 pub struct LastLoad(HashMap<u64, Registers>);
 
 impl LastLoad {
@@ -57,7 +62,7 @@ fn behind(paths: &Paths<'_>, instruction: &Instruction, before: Registers) -> Re
     }
 }
 
-impl ControlDependence {
+impl ControlDependency {
     /// What is missing before a counter read; `synchronised` if the counter needs no barrier, as it waits by itself.
     pub fn fault(
         &self,

@@ -9,7 +9,8 @@ use super::{Flow, Instruction, Liveness, OrderKind, Paths, Registers};
 use std::collections::HashMap;
 
 /// What an architecture says about it.
-pub struct Dependence {
+#[derive(Debug)]
+pub struct AddressDependency {
     /// The registers that a function returns something in.
     pub results: Registers,
     /// The registers that the kernel reads in a system call: the number and the arguments.
@@ -58,7 +59,7 @@ impl State {
     }
 }
 
-impl Dependence {
+impl AddressDependency {
     /// Which registers are still in use.
     pub fn liveness(&self, paths: &Paths<'_>) -> Liveness {
         Liveness::new(paths, self.results, self.system_call)
