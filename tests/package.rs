@@ -1,8 +1,11 @@
-//! The crates as `cargo package` packs them: an outsider who builds the image from them gets the committed bytes.
+//! The crates as `cargo package` packs them: an outsider who builds the image from them gets the committed bytes, and one who
+//! brings an architecture of his own needs nothing else.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
+use tempfile::TempDir;
 
 const CRATES: [&str; 3] = ["vvar", "vdso-linker", "vdso-image"];
 
@@ -23,16 +26,21 @@ fn cargo(dir: &Path) -> Command {
     cargo
 }
 
-/// Packs the crates and unpacks them into `dir`; the folder of each.
-fn unpacked(dir: &Path) -> Vec<PathBuf> {
-    let mut pack = cargo(vdso_tests::workspace());
-    pack.args(["package", "--allow-dirty", "--no-verify", "--quiet"]);
-    for name in CRATES {
-        pack.args(["-p", name]);
-    }
-    run(&mut pack);
-    let version = env!("CARGO_PKG_VERSION");
-    CRATES.map(|name| unpack(dir, &format!("{name}-{version}"))).to_vec()
+/// The crates, packed and unpacked, with the folder of each.
+fn unpacked() -> &'static (TempDir, [PathBuf; 3]) {
+    static UNPACKED: OnceLock<(TempDir, [PathBuf; 3])> = OnceLock::new();
+    UNPACKED.get_or_init(|| {
+        let mut pack = cargo(vdso_tests::workspace());
+        pack.args(["package", "--allow-dirty", "--no-verify", "--quiet"]);
+        for name in CRATES {
+            pack.args(["-p", name]);
+        }
+        run(&mut pack);
+        let dir = tempfile::tempdir().unwrap();
+        let version = env!("CARGO_PKG_VERSION");
+        let folders = CRATES.map(|name| unpack(dir.path(), &format!("{name}-{version}")));
+        (dir, folders)
+    })
 }
 
 fn unpack(dir: &Path, name: &str) -> PathBuf {
@@ -44,7 +52,7 @@ fn unpack(dir: &Path, name: &str) -> PathBuf {
 #[test]
 fn from_source_gives_the_committed_bytes() {
     let dir = tempfile::tempdir().unwrap();
-    let [vvar, linker, image] = unpacked(dir.path()).try_into().unwrap();
+    let (_, [vvar, linker, image]) = unpacked();
     let manifest = format!(
         "[package]\nname = \"outsider\"\nedition = \"2021\"\n\n\
          [dependencies]\nvdso-image = {{ path = {image:?}, features = [\"from-source\"] }}\n\n\
@@ -60,4 +68,41 @@ fn from_source_gives_the_committed_bytes() {
     let built = run(cargo(dir.path()).args(["run", "--quiet"]));
     let committed = vdso_image::x86_64::IMAGE.as_bytes();
     assert!(built == committed, "the image built from the packed crates is another ({} bytes)", built.len());
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else {
+            fs::copy(&path, to.join(name)).unwrap();
+        }
+    }
+}
+
+/// The crates in `tests/out-of-tree`, but for their tests, in workspaces of their own.
+#[test]
+fn architectures_from_outside_need_nothing_else() {
+    let (_, [vvar, linker, image]) = unpacked();
+    let mut count = 0;
+    for entry in fs::read_dir(vdso_tests::workspace().join("tests/out-of-tree")).unwrap() {
+        let folder = entry.unwrap().path();
+        let dir = tempfile::tempdir().unwrap();
+        for part in ["src", "image"] {
+            copy(&folder.join(part), &dir.path().join(part));
+        }
+        let manifest = format!(
+            "[package]\nname = \"outsider\"\nedition = \"2021\"\n\n\
+             [dependencies]\nvvar = {{ path = {vvar:?}, features = [\"source\"] }}\nvdso-linker = {{ path = {linker:?} }}\n\
+             vdso-image = {{ path = {image:?}, features = [\"source\"] }}\n\n\
+             [patch.crates-io]\nvvar = {{ path = {vvar:?} }}\n\n[workspace]\n"
+        );
+        fs::write(dir.path().join("Cargo.toml"), manifest).unwrap();
+        fs::copy(vdso_tests::workspace().join("Cargo.lock"), dir.path().join("Cargo.lock")).unwrap();
+        run(cargo(dir.path()).args(["check", "--quiet"]));
+        count += 1;
+    }
+    assert!(count > 0, "no architecture in tests/out-of-tree");
 }

@@ -4,7 +4,7 @@
 //! QEMU's user mode maps by the host's pages. An image for larger ones runs with those too, if it lies where it would lie with
 //! its own: at a multiple of its page size, with the data page at its distance.
 
-use crate::core_library;
+use crate::core_library::{self, NoCore};
 use std::collections::BTreeSet;
 use std::path::Path;
 use vdso_image::bytes::{Page16K, Page4K, Page64K, PageAligned};
@@ -74,7 +74,10 @@ fn an_image_for_each_page_size_runs(emulated: &'static Emulated) {
         let target = arch.target();
         let sysroot = match core_library::sysroot(target, &core_library::folder().join("foreign").join(target)) {
             Ok(sysroot) => sysroot,
-            Err(error) => skip!(error.to_string()),
+            Err(error) => match error.downcast::<NoCore>() {
+                Ok(missing) => skip!(missing.to_string()),
+                Err(error) => panic!("{error:#}"),
+            },
         };
         let manifest = manifest(architecture, page_size);
         let vvar_offset = manifest.vvar_offset();

@@ -2,14 +2,17 @@
 //!
 //! | item | what |
 //! |---|---|
-//! | the exports | by the names that its clients look up; see [`export!`](super::export) |
-//! | `page_address()` | the page's address, relative to the instruction pointer |
-//! | `system_call` | the system call itself, for three arguments, the numbers of those that are made, and `ENOSYS` |
+//! | the exports | by the names that its clients look up: by [`export!`](super::export), or in assembly that calls the generic functions, where clients do not call as C does |
+//! | `page_address()` | the page's address, relative to the instruction pointer, without a relocation; inlined into every reader, so that what it changes counts |
+//! | `system_call` | a module: the call itself, `system_call`, for three arguments; its numbers `CLOCK_GETTIME`, `CLOCK_GETRES`, `GETTIMEOFDAY`; `ENOSYS` |
 //! | `MachineCounter` | a unit `struct` that reads the counter, in order: `vvar`'s, or an implementation of [`vvar::Counter`] |
 //!
 //! Nothing else in the functions names an architecture. One that is not here gives the same in a file of its own, which takes
 //! the place of this one; the counter of one that `vvar` does not have is of a kind for private use
-//! ([`vvar::CounterKind::Private1`]).
+//! ([`vvar::CounterKind::Private1`]). Stable for such a file are the items of the table and, to use from the tree,
+//! `super::{clock_gettime, gettimeofday, clock_getres, page, export, Timespec, Timeval, Timezone}` (`export` is the macro) and
+//! `super::system_call::{system_call2, system_call3}`. Files that it brings along lie beside it: `mod counter;` is
+//! `arch/counter.rs`. This crate will have none there but this one, only folders named for architectures.
 
 pub use vvar::arch::MachineCounter;
 

@@ -4,6 +4,10 @@
 mod arch;
 
 /// Path below this crate's folder and text of every file, the module's root first.
+///
+/// An architecture from outside replaces `arch/functions.rs`, which says what it gives and what of this tree it may use: that much
+/// is stable, the rest is not. Below `arch/` this crate has only that file and folders named for architectures: all other
+/// files beside it, such as `arch/counter.rs`, are free for those who bring their own.
 pub const FUNCTIONS: &[(&str, &str)] = &{
     let mut all = [("", ""); GENERIC.len() + arch::FUNCTIONS.len()];
     let mut i = 0;

@@ -1,5 +1,6 @@
 //! What can be wrong with what a kernel asks for.
 
+use crate::arch::CounterKind;
 use core::fmt;
 
 /// Why a call of the writer or the timekeeper was refused. Nothing was changed.
@@ -42,6 +43,12 @@ pub enum Error {
         anchor: u64,
         /// The counter now.
         counter: u64,
+    },
+    /// [`Synchronisation::Architectural`](crate::Synchronisation::Architectural) for a counter of whose architecture nothing is
+    /// known. Give [`Synchronisation::Checked`](crate::Synchronisation::Checked).
+    Synchronisation {
+        /// The counter's kind as given: one for private use.
+        kind: CounterKind,
     },
     /// The allowed skew is not below a quarter of the counter's range, or is more than a second.
     Skew {
@@ -90,6 +97,11 @@ impl fmt::Display for Error {
             Error::BeforeAnchor { anchor, counter } => write!(
                 f,
                 "counter {counter} is before {anchor}, where the clocks were last published: report a counter discontinuity"
+            ),
+            Error::Synchronisation { kind } => write!(
+                f,
+                "synchronisation of {kind:?} is Architectural, but nothing is known of what its architecture promises: give \
+                 Synchronisation::Checked with what the manual promises or a WarpTest has measured"
             ),
             Error::Skew { cycles } => {
                 write!(f, "skew of {cycles} cycles between CPUs is too much for a clock: use another counter")

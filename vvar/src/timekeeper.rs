@@ -25,9 +25,10 @@ use crate::writer::{late_after, Plan, Planner, Scope, Word, Writer};
 pub enum Synchronisation {
     /// As the architecture promises: invariant TSC started together and Arm's system counter are one. RISC-V's `time` may lag
     /// by one tick (Zicntr: "synchronized to within one tick"), and so may a counter that programs do not read
-    /// ([`CounterKind::Off`]), which can be that one, and one for private use ([`CounterKind::Private1`]), of which no more is
-    /// known. If the manual of its architecture promises less than that, it takes [`Synchronisation::Checked`] with what it does
-    /// promise.
+    /// ([`CounterKind::Off`]), which can be that one.
+    ///
+    /// Refused for a counter for private use ([`CounterKind::Private1`]), of whose architecture nothing is known: it takes
+    /// [`Synchronisation::Checked`]. So should such an architecture's counter that programs do not read.
     Architectural,
     /// Measured (see [`WarpTest`](crate::counter::WarpTest)), or from a manual: one may lag behind another by this many
     /// cycles. A clock then steps back by up to as much between two CPUs.
@@ -53,23 +54,21 @@ pub struct Source {
 }
 
 impl Source {
-    const fn max_skew(&self) -> u64 {
-        match self.synchronisation {
-            Synchronisation::Architectural => self.kind.architectural_skew(),
-            Synchronisation::Checked { max_skew } => max_skew,
-        }
-    }
-
-    fn check(&self) -> Result<(), Error> {
+    /// The largest skew, in cycles, of a counter that is within all bounds.
+    fn check(&self) -> Result<u64, Error> {
         check_frequency(self.frequency)?;
         if self.bits < 32 || self.bits > 64 {
             return Err(Error::Width { bits: self.bits });
         }
-        let cycles = self.max_skew();
+        let kind = self.kind;
+        let cycles = match self.synchronisation {
+            Synchronisation::Architectural => kind.architectural_skew().ok_or(Error::Synchronisation { kind })?,
+            Synchronisation::Checked { max_skew } => max_skew,
+        };
         if cycles > self.mask() / 4 || cycles > self.frequency {
             return Err(Error::Skew { cycles });
         }
-        Ok(())
+        Ok(cycles)
     }
 
     const fn mask(&self) -> u64 {
@@ -155,6 +154,8 @@ impl Offsets {
 #[derive(Debug, Clone)]
 pub struct Timekeeper {
     source: Source,
+    /// What the source's synchronisation allows, in cycles.
+    max_skew: u64,
     raw_rate: Rate,
     /// The source's frequency.
     divisor: Divisor,
@@ -172,9 +173,9 @@ impl Timekeeper {
     ///
     /// # Errors
     ///
-    /// [`Error::Frequency`], [`Error::Width`], [`Error::Skew`], [`Error::Time`].
+    /// [`Error::Frequency`], [`Error::Width`], [`Error::Synchronisation`], [`Error::Skew`], [`Error::Time`].
     pub fn new(source: Source, counter: u64, start: Start) -> Result<Timekeeper, Error> {
-        source.check()?;
+        let max_skew = source.check()?;
         for time in [start.monotonic, start.raw, start.slept] {
             check_time(i64::try_from(time.sec).unwrap_or(i64::MAX), time.nsec)?;
         }
@@ -196,6 +197,7 @@ impl Timekeeper {
         };
         Ok(Timekeeper {
             source,
+            max_skew,
             raw_rate: rate,
             divisor: Divisor::new(source.frequency),
             late_after: late_after(source.frequency),
@@ -215,7 +217,7 @@ impl Timekeeper {
     /// Writes what the page says of the counter, for information and for the readers' tolerance of skew. Call it before the
     /// first publish and after [`Timekeeper::change_counter`].
     pub fn describe<P: PageWrite, W: Word>(&self, writer: &Writer<P, W>) {
-        writer.describe_counter(self.source.kind, self.source.bits, self.source.frequency, self.source.max_skew());
+        writer.describe_counter(self.source.kind, self.source.bits, self.source.frequency, self.max_skew);
     }
 
     /// The slew in parts per billion that the next publish uses.
@@ -390,9 +392,10 @@ impl Timekeeper {
     ///
     /// # Errors
     ///
-    /// [`Error::Frequency`], [`Error::Width`], [`Error::Skew`] of the new counter; [`Error::BeforeAnchor`].
+    /// [`Error::Frequency`], [`Error::Width`], [`Error::Synchronisation`], [`Error::Skew`] of the new counter;
+    /// [`Error::BeforeAnchor`].
     pub fn change_counter(&mut self, old: u64, source: Source, new: u64) -> Result<(), Error> {
-        source.check()?;
+        let max_skew = source.check()?;
         let mut state = self.advanced(old)?;
         let (from, to) = (u128::from(self.source.frequency), u128::from(source.frequency));
         for instant in [&mut state.monotonic, &mut state.raw] {
@@ -400,6 +403,7 @@ impl Timekeeper {
         }
         state.rate = Rate::new(source.frequency, state.slew);
         self.source = source;
+        self.max_skew = max_skew;
         self.divisor = Divisor::new(source.frequency);
         self.late_after = late_after(source.frequency);
         self.raw_rate = Rate::new(source.frequency, 0);
@@ -428,7 +432,7 @@ impl Timekeeper {
             Ok(0)
         } else if delta <= mask >> 1 {
             Ok(delta)
-        } else if anchor.wrapping_sub(counter) & mask <= self.source.max_skew() {
+        } else if anchor.wrapping_sub(counter) & mask <= self.max_skew {
             Ok(0)
         } else {
             Err(Error::BeforeAnchor { anchor, counter })
@@ -475,7 +479,7 @@ impl Timekeeper {
         }
         let slot = self.slot(state, clock, state.offsets.of(clock)?)?;
         let counter = if state.stopped { state.anchor } else { counter };
-        slot.value_at(counter & self.source.mask(), self.control(), self.source.max_skew())
+        slot.value_at(counter & self.source.mask(), self.control(), self.max_skew)
             .ok_or(Error::BeforeAnchor { anchor: state.anchor, counter })
     }
 

@@ -11,7 +11,7 @@ use vvar::memory::{SplitLines, WideLines};
 use vvar::page::{line_offset, offset, Encoding, Line};
 use vvar::reader::{read_fast, read_hot, read_slow};
 use vvar::CounterKind::{self, Private1, Private2, RiscvTime};
-use vvar::{read, Clock, Counter, PageRead, Source, Synchronisation, Timespec, Unavailable};
+use vvar::{read, Clock, Counter, Error, PageRead, Source, Start, Synchronisation, Timekeeper, Timespec, Unavailable};
 
 const BOOT: u64 = 1_000_000_000;
 const DAY: i64 = 1_790_000_000;
@@ -60,9 +60,15 @@ impl<const HOT: u8, const TOO: u8, const SLOW: u8> Counter for Machine<HOT, TOO,
     }
 }
 
+/// A counter of 64 bits, whose CPUs' may differ by `max_skew` cycles.
+const fn source(kind: CounterKind, max_skew: u64) -> Source {
+    let synchronisation = Synchronisation::Checked { max_skew };
+    Source { kind, frequency: 100_000_000, bits: 64, synchronisation }
+}
+
 /// A kernel whose fine clocks count by `kind`, a tick after its last publish.
 fn kernel<L: Counters>(kind: CounterKind, bits: u32) -> Kernel<L> {
-    let mut kernel = Kernel::set(Source { kind, bits, frequency: 100_000_000, ..L::TSC }, BOOT, DAY);
+    let mut kernel = Kernel::set(Source { bits, ..source(kind, 0) }, BOOT, DAY);
     kernel.tick();
     kernel
 }
@@ -154,17 +160,39 @@ fn machines_that_do_not_know_the_kind_refuse_the_page() {
     }
 }
 
-/// The least that an architecture promises, one tick, unless the kernel says otherwise.
+/// Neither the timekeeper nor the page believes in more than the kernel has said.
 #[test]
-fn counters_lag_by_a_tick_unless_the_kernel_says_how_far() {
-    for (synchronisation, lag) in [(Synchronisation::Architectural, 1), (Synchronisation::Checked { max_skew: 20 }, 20)]
-    {
-        let source = Source { kind: Private1, frequency: 100_000_000, synchronisation, ..WideLines::TSC };
-        let kernel = Kernel::<WideLines>::set(source, BOOT, DAY);
+fn counters_lag_by_what_the_kernel_says() {
+    for lag in [0, 1, 20] {
+        let kernel = Kernel::<WideLines>::set(source(Private1, lag), BOOT, DAY);
+        assert_eq!(kernel.memory.load_u64(offset::MAX_SKEW), lag);
         let time = |counter| read(&kernel.memory, &Machine::<14, 15, 0>::at(counter), Clock::Monotonic).ok();
-        assert!(time(kernel.counter).is_some());
-        assert_eq!(time(kernel.counter - lag), time(kernel.counter), "{synchronisation:?}");
-        assert_eq!(time(kernel.counter - lag - 1), None, "{synchronisation:?}");
+        let now = |counter| kernel.clocks.now(counter, Clock::Monotonic).ok();
+        for (time, way) in [(&time as &dyn Fn(_) -> _, "the page"), (&now, "the system call")] {
+            assert!(time(kernel.counter).is_some(), "{way}");
+            assert_eq!(time(kernel.counter - lag), time(kernel.counter), "{way}, {lag} cycles");
+            assert_eq!(time(kernel.counter - lag - 1), None, "{way}, {lag} cycles");
+        }
+    }
+}
+
+/// Nothing is known of what their architecture promises, so a kernel cannot name its promise: neither at first nor later.
+#[test]
+fn private_counters_have_no_architectural_promise() {
+    for kind in [Private1, Private2] {
+        let promised = Source { synchronisation: Synchronisation::Architectural, ..source(kind, 0) };
+        let error = Error::Synchronisation { kind };
+        assert_eq!(Timekeeper::new(promised, BOOT, Start::default()).map(|_| ()), Err(error));
+        let mut kernel = kernel::<WideLines>(kind, 64);
+        let before = *kernel.clocks.source();
+        assert_eq!(kernel.clocks.change_counter(kernel.counter, promised, kernel.counter), Err(error));
+        assert_eq!(*kernel.clocks.source(), before);
+        let said = error.to_string();
+        for part in ["synchronisation", &format!("{kind:?}"), "Architectural", "Synchronisation::Checked", "WarpTest"] {
+            assert!(said.contains(part), "{said}: no {part}");
+        }
+        kernel.change_counter(source(kind, 3), kernel.counter);
+        assert_eq!(kernel.memory.load_u64(offset::MAX_SKEW), 3);
     }
 }
 

@@ -5,6 +5,9 @@
 //! waits for the load, the barrier for the branch, the counter for the barrier. On each way that leads to a counter read they come
 //! in this order behind the last load. Loads from the function's own stack are not meant: nobody else stores there.
 //!
+//! A branch counts whether its ways lead to different places or meet before the barrier; a decoder whose architecture wants more
+//! leaves the registers of a branch that decides nothing out of `reads`.
+//!
 //! Whether the loads before the last one are done when that is, is not asked: the page's reader has a barrier between its first
 //! load and this (`vvar`), and whoever reads the counter for himself needs one, too.
 

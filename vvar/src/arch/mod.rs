@@ -6,7 +6,9 @@
 //!
 //! An architecture need not be here. The functions of its own image implement [`Counter`](crate::Counter), with
 //! [`CounterKind::Private1`] and [`CounterKind::Private2`] for its ways of reading the counter, and its page has
-//! [wide](crate::page::wide) lines: see "An architecture of your own" in `docs/architectures.md`.
+//! [wide](crate::page::wide) lines. Its kernel says by how much the CPUs' counters may differ
+//! ([`Synchronisation::Checked`](crate::Synchronisation::Checked)). See "An architecture of your own" in
+//! `docs/architectures.md`.
 
 mod kind;
 #[cfg(feature = "source")]

@@ -23,18 +23,18 @@ pub(crate) const KINDS: &[CounterKind] = &[Rdtscp, LfenceRdtsc];
 pub(crate) const EVERYWHERE: &[CounterKind] = &[LfenceRdtsc];
 
 /// What pages have said so far of each kind, on all architectures: its number, the lines that may have it, and by how many ticks
-/// the CPUs may differ where the architecture promises that they agree.
-pub(crate) const KNOWN: &[(CounterKind, u8, &[Encoding], u64)] = &[
-    (Off, 0, &[Encoding::Split, Encoding::Wide], 1),
-    (Coarse, 1, &[Encoding::Split, Encoding::Wide], 0),
-    (Rdtscp, 2, &[Encoding::Split], 0),
-    (LfenceRdtsc, 3, &[Encoding::Split], 0),
-    (Cntvct, 4, &[Encoding::Wide], 0),
-    (Cntvctss, 5, &[Encoding::Wide], 0),
-    (CntvctErratum858921, 6, &[Encoding::Wide], 0),
-    (RiscvTime, 7, &[Encoding::Wide], 1),
-    (Private1, 14, &[Encoding::Wide], 1),
-    (Private2, 15, &[Encoding::Wide], 1),
+/// the CPUs may differ where the architecture promises that they agree; `None`: no promise is known.
+pub(crate) const KNOWN: &[(CounterKind, u8, &[Encoding], Option<u64>)] = &[
+    (Off, 0, &[Encoding::Split, Encoding::Wide], Some(1)),
+    (Coarse, 1, &[Encoding::Split, Encoding::Wide], Some(0)),
+    (Rdtscp, 2, &[Encoding::Split], Some(0)),
+    (LfenceRdtsc, 3, &[Encoding::Split], Some(0)),
+    (Cntvct, 4, &[Encoding::Wide], Some(0)),
+    (Cntvctss, 5, &[Encoding::Wide], Some(0)),
+    (CntvctErratum858921, 6, &[Encoding::Wide], Some(0)),
+    (RiscvTime, 7, &[Encoding::Wide], Some(1)),
+    (Private1, 14, &[Encoding::Wide], None),
+    (Private2, 15, &[Encoding::Wide], None),
 ];
 
 /// Which lines which page has.

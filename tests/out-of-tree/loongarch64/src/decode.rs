@@ -2,8 +2,9 @@
 //!
 //! Every instruction that is not known here is refused, so that none passes for something harmless.
 
-use super::encoding::{self, barrier, Decoded, Format};
-use super::{order, text, RA, RESERVED, SP, TP};
+use super::encoding::{self, Decoded, Format};
+use super::operands::{self, register_set};
+use super::{barrier, groups, text, RA, RESERVED, SP, TP};
 use vdso_linker::arch::{
     Fault, Flow, Instruction, Order, OrderKind, Registers, Slot, StackEffect, Surroundings, VECTOR_REMEDY,
 };
@@ -54,11 +55,11 @@ fn unknown(bytes: &[u8], address: u64) -> Instruction {
 
 /// An instruction that is not in the tables: of floating point, of the kernel, of an extension, or none.
 fn unlisted(word: u32, address: u64) -> Instruction {
-    let (rule, what, remedy) = if encoding::is_floating_point_or_vector(word) {
+    let (rule, what, remedy) = if groups::is_floating_point_or_vector(word) {
         (Rule::VectorInstruction, "floating-point or vector instruction", VECTOR_REMEDY)
-    } else if encoding::is_privileged(word) {
+    } else if groups::is_privileged(word) {
         (Rule::SystemInstruction, "only kernels may run it", "leave it to the kernel: make the system call")
-    } else if encoding::is_checksum(word) {
+    } else if groups::is_checksum(word) {
         (Rule::CpuFeature, "a processor may lack the checksums (CPUCFG.1.CRC)", "compute it by other instructions")
     } else {
         return unknown(&word.to_le_bytes(), address);
@@ -156,7 +157,7 @@ impl Judge<'_> {
         let text = text::text(self.decoded, self.address);
         let order = self.order();
         self.system();
-        self.reserved_registers(register_set(self.decoded.rd()) & order.writes | operands(self.decoded));
+        self.reserved_registers(register_set(self.decoded.rd()) & order.writes | operands::named(self.decoded));
         self.memory();
         let flow = self.flow();
         Instruction {
@@ -184,6 +185,11 @@ impl Judge<'_> {
             Format::Counter if self.decoded.rj() != 0 => {
                 let what = "reads the counter's number too, of which nothing says that it waits for the counter";
                 self.refuse(Rule::UnorderedCounter, what, "give `$zero` as second register");
+            }
+            // Those of the other new instructions of version 1.1 store, which is refused of all.
+            Format::LoadAcquire => {
+                let what = "a processor may lack it (CPUCFG.2.LLACQ_SCREL)";
+                self.refuse(Rule::CpuFeature, what, "read by a plain load, and `dbar` behind it");
             }
             _ => {}
         }
@@ -302,11 +308,10 @@ impl Judge<'_> {
         let decoded = self.decoded;
         let [rd, rj, rk] = [decoded.rd(), decoded.rj(), decoded.rk()].map(register_set);
         let reads = match decoded.format() {
-            _ if order::is_independent(decoded) => 0,
             // What a load's address is made of is not among what it reads.
             Format::Load12 | Format::Load14 | Format::LoadAcquire | Format::LoadIndexed => 0,
             Format::Atomic => rd | rk,
-            _ => operands(decoded),
+            _ => operands::effective(decoded),
         };
         let writes = match decoded.format() {
             Format::Counter => rd | rj,
@@ -336,29 +341,6 @@ impl Judge<'_> {
 
 /// What a system call of Linux leaves in other registers than before: the result in a0, and anything in t0 to t8.
 const SYSTEM_CALL: Registers = 1 << 4 | 0x1ff << 12;
-
-/// The set of one register; r0 is none.
-fn register_set(register: u32) -> Registers {
-    1 << register & !1
-}
-
-/// The registers whose values go into an instruction.
-fn operands(decoded: &Decoded) -> Registers {
-    let [rd, rj, rk] = [decoded.rd(), decoded.rj(), decoded.rk()].map(register_set);
-    match decoded.format() {
-        Format::Upper | Format::Jump | Format::Code | Format::Counter => 0,
-        Format::UpperInto => rd,
-        Format::Unary | Format::Shift5 | Format::Shift6 | Format::Extract5 | Format::Extract6 => rj,
-        Format::Signed12 | Format::Unsigned12 | Format::Signed16 | Format::Prefetch => rj,
-        Format::Load12 | Format::Load14 | Format::LoadAcquire | Format::Configuration => rj,
-        Format::BranchZero | Format::JumpRegister => rj,
-        Format::Register | Format::Scaled | Format::Bytes2 | Format::Bytes3 => rj | rk,
-        Format::LoadIndexed | Format::PrefetchIndexed => rj | rk,
-        Format::Insert5 | Format::Insert6 | Format::Branch => rd | rj,
-        Format::Store12 | Format::Store14 | Format::StoreConditional | Format::StoreRelease => rd | rj,
-        Format::StoreIndexed | Format::Atomic => rd | rj | rk,
-    }
-}
 
 fn stack(decoded: &Decoded, order: &Order) -> StackEffect {
     let adjust = (order.writes & register_set(SP) == 0).then_some(0);

@@ -317,34 +317,6 @@ const ENCODINGS: &[Encoding] = &[
     row(0x0000_6c00, "cpucfg", Configuration),
 ];
 
-/// The numbers of barriers: a DBAR's is its hint, an IBAR's is its hint and this.
-///
-/// The manual has meanings for DBAR's hints since version 1.10 (1.5.1, number 6; CPUCFG.3.DBAR_hints), which its
-/// English text leaves out; they are as Linux, GCC and LLVM use them: of the lowest five bits, each that is set lets
-/// something pass. A processor without them takes each hint as 0 (2.2.8.1): all accesses before it are done when it is,
-/// and none behind it starts before.
-pub(crate) mod barrier {
-    /// The IBAR of hint 0, the one that each processor has (2.2.8.2).
-    pub(crate) const IBAR: u32 = 1 << 15;
-
-    /// What a DBAR lets pass: loads behind it, loads before it, and those that are in order but not yet done.
-    const LATER_LOADS: u32 = 1 << 1;
-    const EARLIER_LOADS: u32 = 1 << 3;
-    const INCOMPLETE: u32 = 1 << 4;
-    /// Hints above have meanings of their own: 0x700 is for loads of one address only.
-    const HINTS: u32 = 1 << 5;
-
-    /// Whether the barrier is for the loads before it and behind it.
-    pub(crate) fn is_for_loads(number: u32) -> bool {
-        number < HINTS && number & (EARLIER_LOADS | LATER_LOADS) == 0
-    }
-
-    /// Whether the loads before it are complete when it is.
-    pub(crate) fn completes_loads(number: u32) -> bool {
-        number < HINTS && number & (EARLIER_LOADS | INCOMPLETE) == 0
-    }
-}
-
 /// An instruction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decoded {
@@ -353,35 +325,14 @@ pub(crate) struct Decoded {
 }
 
 /// The instruction that a word is; none if the basic integer instructions have none.
+///
+/// Bits that end before they begin are no operands of BSTRINS and BSTRPICK: no description of these (2.2.3.8, 2.2.3.9) says
+/// what is then copied.
 pub(crate) fn decode(word: u32) -> Option<Decoded> {
     let encoding = ENCODINGS.iter().find(|encoding| word & encoding.format.mask() == encoding.bits)?;
-    Some(Decoded { encoding, word })
-}
-
-/// Whether the encoding is of a group that works on floating-point, condition or vector registers.
-pub(crate) fn is_floating_point_or_vector(word: u32) -> bool {
-    match word >> 24 {
-        // Arithmetic; 4R, comparison, selection; LSX and LASX.
-        0x01 | 0x08..=0x0f | 0x70..=0x77 => true,
-        // BCEQZ and BCNEZ; with bit 9 they are jumps to registers of binary translation.
-        0x48..=0x4b => word & 1 << 9 == 0,
-        // FLD, FST, VLD, VST, XVLD, XVST; VLDREPL, VSTELM.
-        0x2b | 0x2c | 0x30..=0x33 => true,
-        // FLDX, FSTX, VLDX, VSTX, XVLDX, XVSTX; FLDGT to FSTLE.
-        0x38 => (0x3830_0000..0x3850_0000).contains(&word) || (0x3874_0000..0x3878_0000).contains(&word),
-        _ => false,
-    }
-}
-
-/// Whether the encoding is of a group for kernels and hypervisors: CSRRD and its like, CACOP, IOCSRRD, TLBSRCH, ERTN,
-/// IDLE; DBCL and HVCL.
-pub(crate) fn is_privileged(word: u32) -> bool {
-    matches!(word >> 24, 0x04..=0x06) || matches!(word >> 15, 0x55 | 0x57)
-}
-
-/// Whether it is one of the checksums, which a processor may lack (2.2.9; CPUCFG.1.CRC).
-pub(crate) fn is_checksum(word: u32) -> bool {
-    matches!(word >> 15, 0x48..=0x4f)
+    let decoded = Decoded { encoding, word };
+    let copies = matches!(encoding.format, Insert5 | Insert6 | Extract5 | Extract6);
+    Some(decoded).filter(|decoded| !copies || decoded.first() <= decoded.last())
 }
 
 /// The bits from `low` on, so many, as a signed number.

@@ -4,6 +4,9 @@
 //! |---|---|
 //! | `decode` | judges each instruction by itself |
 //! | `encoding` | the encodings |
+//! | `groups` | the groups of encodings that no image may have |
+//! | `operands` | the registers that make a difference to an instruction |
+//! | `barrier` | the barriers, by their hints |
 //! | `text` | how messages call an instruction |
 //! | `order` | the order of counter reads |
 //! | [`image`] | the image, for a kernel's build script |
@@ -11,9 +14,12 @@
 //! Sources: "LoongArch Reference Manual, Volume 1: Basic Architecture", version 1.10 ("the manual"); "LoongArch ELF ABI
 //! specification", version 2.01 ("the psABI").
 
+mod barrier;
 mod decode;
 mod encoding;
+mod groups;
 pub mod image;
+mod operands;
 mod order;
 mod text;
 
@@ -32,6 +38,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
     // The target turns LSX on, which its ABI does not need. Calls within an image are near: its default code model, the
     // medium one, takes two instructions for each.
     rust_flags: &["-Ctarget-feature=-lsx", "-Ccode-model=small"],
+    assembly_options: "",
     // There is no option for general registers only that keeps the calling convention. GCC knows that for LSX from 14
     // on, Clang from 18 on.
     c_flags: &["-mabi=lp64d", "-mno-lsx"],

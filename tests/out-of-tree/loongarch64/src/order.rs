@@ -6,38 +6,44 @@
 //! - DBAR, IBAR and some atomic operations are synchronisations. They are executed in program order, each when the one
 //!   before is done; each waits for the accesses to memory before it, and the accesses behind it wait for it (2.1.9).
 //!   DBAR 0 is for loads and stores only (2.2.8.1).
-//! - What is fetched behind IBAR 0 is as all stores before it have left it (2.2.8.2).
+//! - The fetch of instructions behind IBAR 0 observes all stores before it (2.2.8.2).
 //! - Of dependences it says nothing. All of Linux counts on a load waiting for the value that its address is made of
 //!   ("Linux kernel memory barriers", "Address-dependency barriers": only one architecture needs a barrier there).
 //!
-//! What follows, in the weakest reading:
+//! By these words alone nothing orders RDTIME. What is assumed beyond them:
 //!
-//! 1. Before the counter there is IBAR 0: RDTIME behind it is not even fetched before it is done. It waits for the
-//!    loads before it (2.1.9). Should it wait for stores alone, a branch in front of it that depends on the last load
-//!    makes it wait, since it is not executed before control is known to get there; or a DBAR does that completes the
-//!    loads.
-//! 2. Behind the counter, loads have addresses made from its value: see [`Dependence`]. A barrier alone will not do,
+//! - **Nothing behind IBAR 0 is fetched before it is done.** It is the plain way to what 2.2.8.2 demands, as any store
+//!   before it may have been to the next instruction; but that section says what the fetch observes, not when it takes
+//!   place, and a processor that knows otherwise that no store was to code could go without.
+//! - **IBAR 0 is not done before it is known that control gets there.** So what waits for it waits for the branches ahead
+//!   of it that have not been decided.
+//!
+//! What follows:
+//!
+//! 1. Before the counter there is IBAR 0: by the first assumption RDTIME behind it is executed when it is done. By 2.1.9 that
+//!    is when the loads before it are done. Since 2.2.8.2 has use for the stores only, the loads are asked for once
+//!    more: a branch in front of it depends on the last load, and by the second assumption it waits for that branch; or a
+//!    DBAR completes the loads, and it waits for that by 2.1.9.
+//! 2. Behind the counter, loads have addresses made from its value: see [`AddressDependency`]. A barrier alone will not do,
 //!    since neither DBAR nor IBAR waits for RDTIME. Once a load has waited for the counter, a DBAR keeps others behind
 //!    that load.
-//! 3. An address or a branch does not count if it is the same whatever the register holds. That a processor waits for
-//!    the operands of `xor` with itself, Arm's and RISC-V's manuals promise; this one does not.
+//! 3. An address or a branch does not count if it is the same whatever the register holds: see `operands`.
 //!
 //! Loads from the function's own stack are not meant: nobody else stores there. Nor are those of the image's constants.
 
-use super::encoding::{barrier, Decoded, Format};
-use super::text;
-use vdso_linker::arch::{ControlDependence, Dependence, Fault, LastLoad, OrderKind, Paths};
+use super::{barrier, text};
+use vdso_linker::arch::{AddressDependency, ControlDependency, Fault, LastLoad, OrderKind, Paths};
 use vdso_linker::gate::Rule;
 
 /// Before the counter.
-const CONTROL: ControlDependence = ControlDependence {
+const CONTROL: ControlDependency = ControlDependency {
     synchronises: |number| number == barrier::IBAR,
     barrier: "`ibar 0`",
     completes_loads: barrier::completes_loads,
 };
 
 /// Behind the counter.
-const DEPENDENCE: Dependence = Dependence {
+const DEPENDENCE: AddressDependency = AddressDependency {
     results: 0x30,      // a0 and a1 (psABI, "Register Convention")
     system_call: 0xff0, // arguments in a0 to a6, the number in a7
     synchronises: |_| false,
@@ -61,18 +67,4 @@ pub(crate) fn check(paths: &Paths<'_>) -> Vec<(u64, Fault)> {
         faults.extend(found.map(fault));
     }
     faults
-}
-
-/// Whether what an instruction makes of its registers, a value or a direction, is the same whatever they hold: the
-/// operations of which code makes a zero that looks dependent, and comparisons that have one outcome.
-pub(crate) fn is_independent(decoded: &Decoded) -> bool {
-    let (rd, rj, rk) = (decoded.rd(), decoded.rj(), decoded.rk());
-    match decoded.encoding.mnemonic {
-        "xor" | "sub.w" | "sub.d" | "slt" | "sltu" | "andn" | "orn" | "masknez" => rj == rk,
-        "and" | "mul.w" | "mul.d" | "mulw.d.w" | "mulw.d.wu" | "mulh.w" | "mulh.wu" | "mulh.d" | "mulh.du"
-        | "maskeqz" => rj == 0 || rk == 0,
-        "andi" | "sltui" => decoded.immediate() == 0,
-        "bltu" | "bgeu" => rj == rd || rd == 0,
-        _ => decoded.format() == Format::Branch && rj == rd,
-    }
 }

@@ -1,9 +1,9 @@
 //! LoongArch: the stable counter.
 //!
 //! The manual orders RDTIME by nothing (2.2.10.4): it is no access to memory, for which DBAR would be (2.2.8.1). How it is held in
-//! its place by the instructions around it, in the weakest reading of the manual, is derived in `src/order.rs` of this crate,
-//! by whose rule the gate judges this code: load, branch that depends on it, IBAR, counter, load at an address that depends on
-//! the counter.
+//! its place by the instructions around it, and what that assumes of IBAR beyond the manual's words, is derived in `src/order.rs`
+//! of this crate, by whose rule the gate judges this code: load, branch that depends on it, IBAR, counter, load at an address that
+//! depends on the counter.
 //!
 //! - A reader of the page has the branch for nothing, on the control word, and gives the slot that address
 //!   ([`Counter::read_between`]).
@@ -56,8 +56,8 @@ fn dbar() {
 
 /// The counter, once the branches ahead of it are decided.
 ///
-/// IBAR 0: what is behind it is fetched when it is done (2.2.8.2), and it is done when the accesses to memory before it are
-/// (2.1.9), and not before control gets there.
+/// IBAR 0 is done when the accesses to memory before it are (2.1.9). That what is behind it is fetched only then, and that it is
+/// not done before control is known to get there, are the assumptions of `src/order.rs`.
 ///
 /// No bit of the value is left after two shifts, but what is left depends on the value all the same, as neither shift has one
 /// outcome alone; of an exclusive or with itself no manual says that the processor waits for the value. All in one `asm` that is

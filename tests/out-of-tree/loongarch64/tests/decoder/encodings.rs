@@ -57,6 +57,9 @@ fn texts_flows_and_faults() {
         (0x0600_0080, ".word 0x06000080", Flow::Next, &[Rule::SystemInstruction]), // cacop
         (0x002a_8000, ".word 0x002a8000", Flow::Next, &[Rule::SystemInstruction]), // dbcl
         (0x2200_00a4, "ll.d $a0, $a1, 0", Flow::Next, &[]),
+        (0x3857_80a4, "llacq.w $a0, $a1", Flow::Next, &[Rule::CpuFeature]),
+        (0x3857_88a4, "llacq.d $a0, $a1", Flow::Next, &[Rule::CpuFeature]),
+        (0x3857_8ca4, "screl.d $a0, $a1", Flow::Next, &[Rule::ReadOnlyStore]),
         (0x2300_00a4, "sc.d $a0, $a1, 0", Flow::Next, &[Rule::ReadOnlyStore]),
         (0x3860_94c4, "amswap.d $a0, $a1, $a2", Flow::Next, &[Rule::ReadOnlyStore]),
         (0x386a_14c4, "amadd_db.w $a0, $a1, $a2", Flow::Next, &[Rule::ReadOnlyStore]),
@@ -73,6 +76,8 @@ fn texts_flows_and_faults() {
         (0x28c0_4004, "ld.d $a0, $zero, 16", Flow::Next, &[Rule::AbsoluteAddress]),
         (0x0000_0000, ".byte 0x00, 0x00, 0x00, 0x00", Flow::Stop, &[Rule::Undecodable]),
         (0xffff_ffff, ".byte 0xff, 0xff, 0xff, 0xff", Flow::Stop, &[Rule::Undecodable]),
+        (0x0080_04a4, ".byte 0xa4, 0x04, 0x80, 0x00", Flow::Stop, &[Rule::Undecodable]), // bstrins.d, bits 0 to 1
+        (0x0060_84a4, ".byte 0xa4, 0x84, 0x60, 0x00", Flow::Stop, &[Rule::Undecodable]), // bstrpick.w, bits 0 to 1
         (0x0001_1480, ".byte 0x80, 0x14, 0x01, 0x00", Flow::Stop, &[Rule::Undecodable]), // asrtle.d
         (0x001a_18a4, ".byte 0xa4, 0x18, 0x1a, 0x00", Flow::Stop, &[Rule::Undecodable]), // rotr.b
     ];
@@ -239,7 +244,13 @@ fn what_instructions_read_and_write() {
     assert_eq!(sets(0x29c0_00a4), (a0 | a1, 0), "st.d a0, a1, 0");
     assert_eq!(sets(0x3810_18a4), (a0 | a1 | a2, 0), "stx.b a0, a1, a2");
     assert_eq!(sets(0x5bff_fc85), (a0 | a1, 0), "beq a0, a1, -4");
+    assert_eq!(sets(0x5800_0485), (0, 0), "beq a0, a1, to the next one");
     assert_eq!(sets(0x4400_0880), (a0, 0), "bnez a0, 8");
+    assert_eq!(sets(0x4400_0480), (0, 0), "bnez a0, to the next one");
+    assert_eq!(sets(0x00bf_00a4), (a1, a0), "bstrins.d a0, a1, 63, 0");
+    assert_eq!(sets(0x007f_00a4), (a1, a0), "bstrins.w a0, a1, 31, 0");
+    assert_eq!(sets(0x000c_18a4), (a2, a0), "bytepick.d a0, a1, a2, 0");
+    assert_eq!(sets(0x000c_98a4), (a1 | a2, a0), "bytepick.d a0, a1, a2, 1");
     assert_eq!(sets(0x5400_0000), (0, ra), "bl 0");
     assert_eq!(sets(0x4c00_0020), (ra, 0), "ret");
     assert_eq!(sets(0x0000_68a4), (0, a0 | a1), "rdtime.d a0, a1");

@@ -3,11 +3,13 @@
 //! | module | what |
 //! |---|---|
 //! | `encodings` | fixed encodings: text, flow, faults, stack, addresses |
+//! | `operands` | the registers that make a difference, against what instructions compute |
 //! | `order` | the order of counter reads, in good and in bad code |
 //! | `disassembler` | many words, against LLVM's disassembler |
 
 mod disassembler;
 mod encodings;
+mod operands;
 mod order;
 
 use vdso_linker::arch::{Instruction, Surroundings};

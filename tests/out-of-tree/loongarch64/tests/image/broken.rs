@@ -1,9 +1,9 @@
 //! Images that are broken in LoongArch's own ways, each by one change of this crate's functions.
 
-use crate::shared::{need_core, with_core};
+use crate::shared::{need_core, with_core, with_counter_function};
 use std::collections::BTreeSet;
 use vdso_linker::gate::Rule;
-use vdso_linker::Error;
+use vdso_linker::{Build, Error};
 use vdso_loongarch64::image;
 
 const COUNTER: &str = "arch/counter.rs";
@@ -64,7 +64,12 @@ fn body(name: &'static str, rules: &'static [Rule], says: &'static str, assembly
 
 fn judge(case: &Case) -> Result<(), String> {
     let manifest = image::manifest().map_err(|error| error.to_string())?;
-    let report = match with_core(image::build(manifest).function_files(&case.files)).build() {
+    judge_build(&with_core(image::build(manifest).function_files(&case.files)), case)
+}
+
+/// Whether a build breaks the rules of a case.
+fn judge_build(build: &Build, case: &Case) -> Result<(), String> {
+    let report = match build.build() {
         Ok(_) => return Err("accepted".to_owned()),
         Err(Error::Refused(refusal)) => refusal.report,
         Err(other) => return Err(other.to_string()),
@@ -119,6 +124,64 @@ fn counter_reads_out_of_order_are_refused() {
     ]);
 }
 
+/// The counter as those read it who have no branch on a control word.
+#[test]
+fn a_counter_read_without_a_branch_has_a_barrier() {
+    let _ = need_core!();
+    for (name, edit) in [
+        ("no barrier for loads", ("        dbar();\n", "")),
+        ("a barrier that does not wait until loads are done", ("\"dbar 0\"", "\"dbar 20\"")),
+    ] {
+        let case = counter(name, &[edit], "no branch that depends on the last load");
+        if let Err(what) = judge_build(&with_counter_function(case.files[0].1), &case) {
+            panic!("{name}: {what}");
+        }
+    }
+}
+
+/// What compilers leave undescribed of a frame is its end, from where the stack pointer is back to the return. Nothing else may
+/// differ from the instructions: of assembly, a description that was never right.
+#[test]
+fn frames_that_are_described_wrongly_are_refused() {
+    let _ = need_core!();
+    let mismatch = |name, assembly| body(name, &[Rule::CfaMismatch], "the unwind information says", assembly);
+    judge_all(&[
+        mismatch("a frame of a leaf that has none", ".cfi_def_cfa_offset 200\nmove $a0, $zero"),
+        mismatch(
+            "a frame around a system call that has none",
+            ".cfi_def_cfa_offset 96\nori $a7, $zero, 168\nsyscall 0",
+        ),
+        mismatch(
+            "a system call where the frame is gone",
+            "addi.d $sp, $sp, -16\n.cfi_def_cfa_offset 16\nori $a7, $zero, 168\naddi.d $sp, $sp, 16\nsyscall 0",
+        ),
+        mismatch(
+            "a row for a frame that is gone, of another size",
+            "addi.d $sp, $sp, -16\n.cfi_def_cfa_offset 16\nst.d $a0, $sp, 8\naddi.d $sp, $sp, 16\n\
+             .cfi_def_cfa_offset 32\nmove $a0, $zero",
+        ),
+        mismatch(
+            "a row for a frame that is gone, of the same size",
+            "addi.d $sp, $sp, -16\nst.d $a0, $sp, 8\naddi.d $sp, $sp, 16\n.cfi_def_cfa_offset 16\nmove $a0, $zero",
+        ),
+        mismatch(
+            "a frame that is described behind the call in it",
+            "addi.d $sp, $sp, -16\nst.d $ra, $sp, 8\nbl __vdso_clock_getres\n.cfi_def_cfa_offset 16\n\
+             .cfi_offset 1, -8\nld.d $ra, $sp, 8\naddi.d $sp, $sp, 16",
+        ),
+        mismatch(
+            "a frame that is described behind the branch in it",
+            "addi.d $sp, $sp, -16\nst.d $a0, $sp, 8\nbeqz $a0, 1f\nmove $a0, $zero\n1:\n\
+             .cfi_def_cfa_offset 16\naddi.d $sp, $sp, 16",
+        ),
+        mismatch(
+            "a branch where the frame is gone",
+            "addi.d $sp, $sp, -16\n.cfi_def_cfa_offset 16\nst.d $a0, $sp, 8\naddi.d $sp, $sp, 16\nbeqz $a0, 1f\n\
+             move $a0, $zero\n1:",
+        ),
+    ]);
+}
+
 #[test]
 fn instructions_that_no_image_may_have_are_refused() {
     let _ = need_core!();
@@ -155,6 +218,7 @@ fn instructions_that_no_image_may_have_are_refused() {
         body("a control register", &[Rule::SystemInstruction], "only kernels", "csrrd $a0, 0x20"),
         body("the processor's description", &[Rule::SystemInstruction], "`cpucfg", "cpucfg $a0, $a0"),
         body("a checksum", &[Rule::CpuFeature], "CRC", "crc.w.w.w $a0, $a0, $a1"),
+        body("a load with a promise", &[Rule::CpuFeature], "LLACQ_SCREL", "llacq.w $a0, $a1"),
         body("what is no instruction", &[Rule::Undecodable], "these bytes", "ret\n.word 0xffffffff"),
         body("a red zone", &[Rule::RedZone], "`st.d", "st.d $a0, $sp, -8"),
         body("a callee-saved register that is not restored", &[Rule::SavedRegister], "`ret`", "move $s0, $a0"),
@@ -200,6 +264,10 @@ fn good_images_are_accepted() {
             pcaddu18i $ra, %call36(__vdso_clock_getres)\njirl $ra, $ra, 0\nld.d $ra, $sp, 8\n.cfi_restore 1\n\
             addi.d $sp, $sp, 16\n.cfi_def_cfa_offset 0",
         ),
+        (
+            "an end that is not described",
+            "addi.d $sp, $sp, -16\n.cfi_def_cfa_offset 16\nst.d $a0, $sp, 8\naddi.d $sp, $sp, 16\nmove $a0, $zero",
+        ),
         ("a load from the page", "la.pcrel $t0, vvar_page + 8\nld.d $a0, $t0, 0"),
         ("a load from the image", "la.pcrel $t0, __vdso_clock_getres\nld.w $a0, $t0, 0"),
         (
@@ -213,5 +281,9 @@ fn good_images_are_accepted() {
         if let Err(error) = with_core(image::build(manifest).function_files(&files)).build() {
             panic!("{name}: {error}");
         }
+    }
+    let counter = edited(COUNTER, &[])[0].1;
+    if let Err(error) = with_counter_function(counter).build() {
+        panic!("a function that reads the counter: {error}");
     }
 }

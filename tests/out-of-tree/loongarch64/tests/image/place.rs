@@ -6,8 +6,9 @@ use vdso_loongarch64::image;
 use vdso_tests::workspace;
 
 /// The endings of the files in which an architecture's name is part of the sources. Documents may name whatever there is; so may
-/// the lists of what is installed or locked: `.ci/run` (core for the target, a disassembler) and `Cargo.lock` (this crate).
-const SOURCES: [&str; 11] = ["rs", "toml", "in", "ld", "c", "h", "s", "S", "py", "go", "litmus"];
+/// the lists of what is installed or locked: `.ci/run` (core for the target, a disassembler), which has no ending and is thereby
+/// excepted, and `Cargo.lock` (this crate).
+const SOURCES: [&str; 13] = ["rs", "toml", "in", "ld", "c", "h", "s", "S", "py", "go", "litmus", "sh", "yml"];
 
 /// The sources below a folder, but for what is built there and what is this crate's.
 fn sources(folder: &Path, list: &mut Vec<PathBuf>) {

@@ -26,6 +26,21 @@ pub(crate) const FREQUENCY: u64 = 2_600_000_000;
 /// The image's counter.
 pub(crate) const HOT: CounterKind = CounterKind::Private1;
 
+/// In ns. The pages' clocks and the host's are several apart (`vdso_tests::guest::start_of`).
+const YEAR: i64 = 365 * 86400 * 1_000_000_000;
+
+/// Many readings of a clock, times in ns.
+#[derive(Debug)]
+pub(crate) struct Readings {
+    pub(crate) first: i64,
+    /// The last one within a year of the first.
+    pub(crate) last: i64,
+    /// The largest step back among those within a year of the first.
+    pub(crate) back: i64,
+    /// How many are not: those that the kernel answered, if the page did the first.
+    pub(crate) strays: i64,
+}
+
 /// `rdtime.d` under QEMU's user mode is the host's counter: `cpu_get_host_ticks`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GuestCounter;
@@ -72,17 +87,25 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Starts one, with further options for QEMU, and with `core` for it from that sysroot.
+    /// Starts one on the image, with further options for QEMU, and with `core` for it from that sysroot.
     ///
     /// # Errors
     /// What is missing for it on this machine.
     pub(crate) fn start(core: Option<&Path>, options: &[&str]) -> Result<Guest, String> {
+        Guest::start_on(&shared::built().image, core, options)
+    }
+
+    /// Starts one on an image of the same layout.
+    ///
+    /// # Errors
+    /// What is missing for it on this machine.
+    pub(crate) fn start_on(elf: &[u8], core: Option<&Path>, options: &[&str]) -> Result<Guest, String> {
         let emulator = ["qemu-loongarch64", "qemu-loongarch64-static"].into_iter().find_map(vdso_tests::tool);
         let emulator = emulator.ok_or("needs qemu-loongarch64 (Debian package qemu-user or qemu-user-static)")?;
         let program = program(core);
         let manifest = image::manifest().expect("a good manifest");
-        let facts = inspect(&shared::built().image).expect("an ELF file");
-        let bytes = padded(&shared::built().image, &manifest);
+        let facts = inspect(elf).expect("an ELF file");
+        let bytes = padded(elf, &manifest);
         // The offsets of functions are looked up in `facts`.
         let page_size = manifest.image.page_size as usize;
         let image = GuestImage { bytes: &bytes, page_size, vvar_offset: manifest.vvar_offset(), symbols: Vec::new() };
@@ -155,12 +178,12 @@ impl Guest {
         self.command([2, 0, 0, 0, 0]).expect("a guest that runs")[0] as u64
     }
 
-    /// Reads a clock `times` times; the first and the last time in ns, and the largest step back.
-    pub(crate) fn monotonic(&mut self, clock: Clock, times: i64) -> [i64; 3] {
+    /// Reads a clock `times` times.
+    pub(crate) fn monotonic(&mut self, clock: Clock, times: i64) -> Readings {
         let function = self.function("__vdso_clock_gettime");
-        let answer = self.command([3, function, clock.id() as i64, times, 0]).expect("a guest that runs");
-        let [first, last, back, 0, _] = answer else { panic!("a call failed: {answer:?}") };
-        [first, last, back]
+        let answer = self.command([3, function, clock.id() as i64, times, YEAR]).expect("a guest that runs");
+        let [first, last, back, strays, 0] = answer else { panic!("a call failed: {answer:?}") };
+        Readings { first, last, back, strays }
     }
 
     /// Ends the guest.
@@ -219,7 +242,10 @@ impl Drop for Guest {
 /// A timekeeper by the guest's counter, under the name of `kind`, since it had that value.
 fn clocks(kind: CounterKind, counter: u64) -> Timekeeper {
     let seconds = |clock| (start_of(clock) / 1_000_000_000) as u64;
-    let source = Source { kind, frequency: FREQUENCY, bits: 64, synchronisation: Synchronisation::Architectural };
+    // The host's TSCs, where nothing is to be forgiven: Linux counts by them only if it has found that they agree. That they
+    // do is no architecture's promise, as a counter for private use is no architecture's.
+    let synchronisation = Synchronisation::Checked { max_skew: 0 };
+    let source = Source { kind, frequency: FREQUENCY, bits: 64, synchronisation };
     let start = Start {
         monotonic: Timespec { sec: seconds(Clock::Monotonic), nsec: 0 },
         raw: Timespec { sec: seconds(Clock::MonotonicRaw), nsec: 0 },

@@ -10,7 +10,7 @@
 //! | 0, OFFSET, A, B, C | calls the function at BASE + OFFSET | result, buffers |
 //! | 1, NUMBER, A, B, C | makes a system call | result, buffers |
 //! | 2 | reads the counter | the counter |
-//! | 3, OFFSET, CLOCK, N | calls `clock_gettime` there N times | first and last time in ns, largest step back, whether one failed |
+//! | 3, OFFSET, CLOCK, N, FAR | calls `clock_gettime` there N times | first and last time in ns that are at most FAR ns from the first, largest step back among these, how many are not, whether one failed |
 //! | 4, OFFSET | returns from a signal handler to BASE + OFFSET | 0, and what `signal.rs` says |
 #![no_std]
 #![no_main]
@@ -51,7 +51,7 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
             // SAFETY: the test's system calls write to the buffers at most.
             1 => call(|| unsafe { system_call(a, [b, c, d, 0, 0, 0]) }),
             2 => write(&[counter(), 0, 0, 0, 0]),
-            3 => write(&times(function(image, a), b, c)),
+            3 => write(&times(function(image, a), b, c, d)),
             _ => signal::handle(image.wrapping_add_signed(a)),
         }
     }
@@ -83,20 +83,22 @@ fn counter() -> isize {
     value
 }
 
-fn times(function: Function, clock: isize, count: isize) -> [isize; 5] {
-    let (mut first, mut last, mut back, mut failed) = (0, 0, 0, 0);
+fn times(function: Function, clock: isize, count: isize, far: isize) -> [isize; 5] {
+    let (mut first, mut last, mut back, mut strays, mut failed) = (0, 0, 0, 0, 0);
     for n in 0..count {
         let mut time = [0isize; 2];
         failed |= function(clock, time.as_mut_ptr() as isize, 0);
         let now = time[0].wrapping_mul(1_000_000_000).wrapping_add(time[1]);
         if n == 0 {
-            first = now;
-        } else if last - now > back {
-            back = last - now;
+            (first, last) = (now, now);
+        } else if (now - first).abs() > far {
+            strays += 1;
+            continue;
         }
+        back = back.max(last - now);
         last = now;
     }
-    [first, last, back, failed, 0]
+    [first, last, back, strays, failed]
 }
 
 /// A decimal number, the end of which is a zero byte.
