@@ -74,10 +74,8 @@ fn an_image_for_each_page_size_runs(emulated: &'static Emulated) {
         let target = arch.target();
         let sysroot = match core_library::sysroot(target, &core_library::folder().join("foreign").join(target)) {
             Ok(sysroot) => sysroot,
-            Err(error) => match error.downcast::<NoCore>() {
-                Ok(missing) => skip!(missing.to_string()),
-                Err(error) => panic!("{error:#}"),
-            },
+            Err(error) if error.is::<NoCore>() => skip!(error.to_string()),
+            Err(error) => panic!("{error:#}"),
         };
         let manifest = manifest(architecture, page_size);
         let vvar_offset = manifest.vvar_offset();
