@@ -258,6 +258,13 @@ fn a_page_of_another_layout_leaves_the_clocks_to_the_kernel() {
     guest.finish();
 }
 
+/// How many batches of readings are asked for until one begins and ends with the page's: strays are told by the first.
+const MOST_BATCHES: u32 = 20;
+
+fn is_between_pages(clock: Clock, readings: &Readings) -> bool {
+    is_the_pages(clock, readings.first.into()) && is_the_pages(clock, readings.last.into())
+}
+
 /// A writer that publishes as often as still leaves QEMU the time to read a slot between two publishes. The guest's loop sees
 /// no step back; a read that the kernel answers is years off, and is told by that.
 #[test]
@@ -281,14 +288,20 @@ fn time_does_not_run_backwards_while_a_writer_publishes() {
             }
             publishes
         });
-        let reads = Clock::ALL.map(|clock| (clock, guest.monotonic(clock, READINGS)));
+        let reads = Clock::ALL.map(|clock| {
+            let mut batches = 1;
+            let mut readings = guest.monotonic(clock, READINGS);
+            while batches < MOST_BATCHES && !is_between_pages(clock, &readings) {
+                (batches, readings) = (batches + 1, guest.monotonic(clock, READINGS));
+            }
+            (clock, readings)
+        });
         stop.store(true, Ordering::Relaxed);
         let publishes = publishing.join().expect("the writer does not panic");
         assert!(publishes > 1000, "{publishes} publishes");
         for (clock, readings) in reads {
-            let Readings { first, last, back, strays } = readings;
-            let both = [first, last].map(|time| is_the_pages(clock, time.into()));
-            assert_eq!(both, [true; 2], "{clock:?}: {first}, {last}");
+            assert!(is_between_pages(clock, &readings), "{clock:?}: {readings:?}");
+            let Readings { back, strays, .. } = readings;
             assert_eq!(back, 0, "{clock:?}: {readings:?}");
             // The kernel answers while the writer is held up within a publish, for as long as another program has its CPU.
             assert!(strays <= READINGS / 2, "{clock:?}: {readings:?}");
