@@ -48,6 +48,13 @@ impl Instruction {
         }
     }
 
+    /// Bytes that are no instruction: a breach of [`Rule::Undecodable`], behind which nothing can be known.
+    pub fn undecodable(address: u64, bytes: &[u8], what: &str, remedy: &'static str) -> Self {
+        let text = format!(".byte {}", bytes.iter().map(|byte| format!("{byte:#04x}")).collect::<Vec<_>>().join(", "));
+        let fault = Fault { rule: Rule::Undecodable, what: what.to_owned(), remedy };
+        Instruction { flow: Flow::Stop, faults: vec![fault], ..Instruction::new(address, bytes.len() as u64, text) }
+    }
+
     /// The address behind it.
     pub fn end(&self) -> u64 {
         self.address.wrapping_add(self.length)

@@ -38,6 +38,7 @@
 //! |---|---|
 //! | [`Instruction`] | an instruction, as far as the rules need to know it |
 //! | [`Surroundings`] | what lies at a fixed distance from the code: judges addresses |
+//! | [`Values`] | what registers hold: addresses that are made in several steps |
 //! | [`Paths`] | the ways through the code, for rules on the order of counter reads |
 //! | [`ControlDependency`], [`LastLoad`] | such a rule, where a branch that depends on a load orders the counter behind it |
 //! | [`AddressDependency`], [`Liveness`] | such a rule, where addresses made from the counter's value order the loads behind it |
@@ -66,6 +67,7 @@ mod paths;
 #[cfg(test)]
 mod shipped;
 mod surroundings;
+mod values;
 
 pub use address_dependency::AddressDependency;
 pub use architecture::{Architecture, Convention, LandingPads, Trampoline};
@@ -76,6 +78,7 @@ pub use instruction::{
 pub use liveness::Liveness;
 pub use paths::{Paths, Step};
 pub use surroundings::Surroundings;
+pub use values::{Value, Values};
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -87,9 +87,7 @@ fn decode_word(word: u32, address: u64, surroundings: &Surroundings, addresses: 
 }
 
 fn unknown(address: u64, bytes: &[u8], what: &str) -> Instruction {
-    let text = format!(".byte {}", bytes.iter().map(|byte| format!("{byte:#04x}")).collect::<Vec<_>>().join(", "));
-    let fault = Fault { rule: Rule::Undecodable, what: what.to_owned(), remedy: "move data to .rodata" };
-    Instruction { flow: Flow::Stop, faults: vec![fault], ..Instruction::new(address, bytes.len() as u64, text) }
+    Instruction::undecodable(address, bytes, what, "move data to .rodata")
 }
 
 /// Whether the encoding is of a group that works on vector or floating-point registers, or on those of SVE and SME

@@ -5,7 +5,8 @@
 use super::encoding::{self, csr, Decoded, Format};
 use super::{compressed, order, text, RA, SP};
 use crate::arch::{
-    Fault, Flow, Instruction, Order, OrderKind, Registers, Slot, StackEffect, Surroundings, VECTOR_REMEDY,
+    Fault, Flow, Instruction, Order, OrderKind, Registers, Slot, StackEffect, Surroundings, Value, Values,
+    VECTOR_REMEDY,
 };
 use crate::gate::Rule;
 
@@ -25,7 +26,7 @@ const UPPER_LENGTH: u64 = 4;
 /// Decodes bytes that lie at `address`, up to the first that are no instruction.
 pub(super) fn decode(bytes: &[u8], address: u64, surroundings: &Surroundings) -> Vec<Instruction> {
     let mut instructions: Vec<Instruction> = Vec::new();
-    let mut values = Values::default();
+    let mut values = Values::new(Some(0));
     let mut previous = None;
     let mut rest = bytes;
     let mut address = address;
@@ -44,7 +45,8 @@ pub(super) fn decode(bytes: &[u8], address: u64, surroundings: &Surroundings) ->
                 judge.instruction(decoded.as_ref())
             }
         };
-        values.follow(decoded.as_ref(), &instruction);
+        let made = decoded.as_ref().and_then(|decoded| made(&values, decoded, instruction.address));
+        values.follow(&instruction, made);
         previous = decoded;
         rest = &rest[instruction.length as usize..];
         address = instruction.end();
@@ -90,58 +92,18 @@ fn zero(address: u64) -> Instruction {
 }
 
 fn unknown(address: u64, bytes: &[u8]) -> Instruction {
-    let text = format!(".byte {}", bytes.iter().map(|byte| format!("{byte:#04x}")).collect::<Vec<_>>().join(", "));
-    let what = "these bytes are no instruction of RV64GC".to_owned();
-    let fault = Fault { rule: Rule::Undecodable, what, remedy: "move data to .rodata; compile for `rv64gc`" };
-    Instruction { flow: Flow::Stop, faults: vec![fault], ..Instruction::new(address, bytes.len() as u64, text) }
+    let remedy = "move data to .rodata; compile for `rv64gc`";
+    Instruction::undecodable(address, bytes, "these bytes are no instruction of RV64GC", remedy)
 }
 
-/// What is known of a register by the instructions before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Value {
-    /// An address relative to the code, or its upper part.
-    Address(i64),
-    /// A constant, of which no address can be made.
-    Constant,
-}
-
-/// What is known of the registers, along the instructions as they stand.
-#[derive(Default)]
-struct Values([Option<Value>; 32]);
-
-impl Values {
-    fn of(&self, register: u32) -> Option<Value> {
-        match register {
-            0 => Some(Value::Constant),
-            _ => self.0.get(register as usize).copied().flatten(),
-        }
-    }
-
-    /// Follows an instruction. Behind one that goes elsewhere, and behind a call, nothing is known.
-    fn follow(&mut self, decoded: Option<&Decoded>, instruction: &Instruction) {
-        if !matches!(instruction.flow, Flow::Next | Flow::Branch(_)) {
-            *self = Values::default();
-            return;
-        }
-        let made = decoded.and_then(|decoded| self.made(decoded, instruction.address));
-        for (register, value) in self.0.iter_mut().enumerate() {
-            if instruction.order.writes & 1 << register != 0 {
-                *value = made;
-            }
-        }
-    }
-
-    fn made(&self, decoded: &Decoded, address: u64) -> Option<Value> {
-        match decoded.encoding.mnemonic {
-            "auipc" => Some(Value::Address(address.wrapping_add_signed(decoded.immediate()) as i64)),
-            "lui" => Some(Value::Constant),
-            "addi" | "addiw" => match self.of(decoded.rs1())? {
-                Value::Address(address) => Some(Value::Address(address.wrapping_add(decoded.immediate()))),
-                Value::Constant => Some(Value::Constant),
-            },
-            "add" if decoded.rs1() == 0 => self.of(decoded.rs2()),
-            _ => None,
-        }
+/// What an instruction makes of what is known.
+fn made(values: &Values, decoded: &Decoded, address: u64) -> Option<Value> {
+    match decoded.encoding.mnemonic {
+        "auipc" => Some(Value::Address(address.wrapping_add_signed(decoded.immediate()) as i64)),
+        "lui" => Some(Value::Constant),
+        "addi" | "addiw" => Some(values.of(decoded.rs1())?.plus(decoded.immediate())),
+        "add" if decoded.rs1() == 0 => values.of(decoded.rs2()),
+        _ => None,
     }
 }
 

@@ -6,7 +6,8 @@ use super::encoding::{self, Decoded, Format};
 use super::operands::{self, register_set};
 use super::{barrier, groups, text, RA, RESERVED, SP, TP};
 use vdso_linker::arch::{
-    Fault, Flow, Instruction, Order, OrderKind, Registers, Slot, StackEffect, Surroundings, VECTOR_REMEDY,
+    Fault, Flow, Instruction, Order, OrderKind, Registers, Slot, StackEffect, Surroundings, Value, Values,
+    VECTOR_REMEDY,
 };
 use vdso_linker::gate::Rule;
 
@@ -19,7 +20,7 @@ const TRAP: u32 = 0x002a_0000;
 /// Decodes bytes that lie at `address`, up to the first that are no instruction.
 pub(crate) fn decode(bytes: &[u8], address: u64, surroundings: &Surroundings) -> Vec<Instruction> {
     let mut instructions: Vec<Instruction> = Vec::new();
-    let mut values = Values::default();
+    let mut values = Values::new(Some(0));
     let mut previous = None;
     let mut address = address;
     for unit in bytes.chunks(LENGTH as usize) {
@@ -33,7 +34,8 @@ pub(crate) fn decode(bytes: &[u8], address: u64, surroundings: &Surroundings) ->
             (Ok(word), None) => unlisted(word, address),
             (Err(_), _) => unknown(unit, address),
         };
-        values.follow(decoded.as_ref(), &instruction);
+        let made = decoded.as_ref().and_then(|decoded| made(&values, decoded, instruction.address));
+        values.follow(&instruction, made);
         previous = decoded;
         address = instruction.end();
         let known = instruction.faults.iter().all(|fault| fault.rule != Rule::Undecodable);
@@ -46,11 +48,9 @@ pub(crate) fn decode(bytes: &[u8], address: u64, surroundings: &Surroundings) ->
 }
 
 fn unknown(bytes: &[u8], address: u64) -> Instruction {
-    let text = format!(".byte {}", bytes.iter().map(|byte| format!("{byte:#04x}")).collect::<Vec<_>>().join(", "));
-    let what = "these bytes are no basic integer instruction of LA64".to_owned();
+    let what = "these bytes are no basic integer instruction of LA64";
     let remedy = "move data to .rodata; compile for `loongarch64` without further extensions (LBT, LVZ)";
-    let faults = vec![Fault { rule: Rule::Undecodable, what, remedy }];
-    Instruction { flow: Flow::Stop, faults, ..Instruction::new(address, bytes.len() as u64, text) }
+    Instruction::undecodable(address, bytes, what, remedy)
 }
 
 /// An instruction that is not in the tables: of floating point, of the kernel, of an extension, or none.
@@ -68,63 +68,19 @@ fn unlisted(word: u32, address: u64) -> Instruction {
     Instruction { faults, ..Instruction::new(address, LENGTH, format!(".word {word:#010x}")) }
 }
 
-/// What is known of a register by the instructions before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Value {
-    /// An address relative to the code, or its upper part.
-    Address(i64),
-    /// A constant, of which no address can be made.
-    Constant,
-}
-
-impl Value {
-    fn plus(self, offset: i64) -> Value {
-        match self {
-            Value::Address(address) => Value::Address(address.wrapping_add(offset)),
-            Value::Constant => Value::Constant,
-        }
-    }
-}
-
-/// What is known of the registers, along the instructions as they stand.
-#[derive(Default)]
-struct Values([Option<Value>; 32]);
-
-impl Values {
-    fn of(&self, register: u32) -> Option<Value> {
-        match register {
-            0 => Some(Value::Constant),
-            _ => self.0.get(register as usize).copied().flatten(),
-        }
-    }
-
-    /// Follows an instruction. Behind one that goes elsewhere, and behind a call, nothing is known.
-    fn follow(&mut self, decoded: Option<&Decoded>, instruction: &Instruction) {
-        if !matches!(instruction.flow, Flow::Next | Flow::Branch(_)) {
-            *self = Values::default();
-            return;
-        }
-        let made = decoded.and_then(|decoded| self.made(decoded, instruction.address));
-        for (register, value) in self.0.iter_mut().enumerate() {
-            if instruction.order.writes & 1 << register != 0 {
-                *value = made;
-            }
-        }
-    }
-
-    fn made(&self, decoded: &Decoded, address: u64) -> Option<Value> {
-        let value = decoded.immediate();
-        let constant = |value: &Value| *value == Value::Constant;
-        match decoded.encoding.mnemonic {
-            "lu12i.w" => Some(Value::Constant),
-            "addi.d" => Some(self.of(decoded.rj())?.plus(value)),
-            "addu16i.d" => Some(self.of(decoded.rj())?.plus(value << 16)),
-            "addi.w" | "ori" | "lu52i.d" => self.of(decoded.rj()).filter(constant),
-            "lu32i.d" => self.of(decoded.rd()).filter(constant),
-            "or" | "add.d" if decoded.rk() == 0 => self.of(decoded.rj()),
-            "or" | "add.d" if decoded.rj() == 0 => self.of(decoded.rk()),
-            _ => relative(decoded, address).map(Value::Address),
-        }
+/// What an instruction makes of what is known.
+fn made(values: &Values, decoded: &Decoded, address: u64) -> Option<Value> {
+    let value = decoded.immediate();
+    let constant = |value: &Value| *value == Value::Constant;
+    match decoded.encoding.mnemonic {
+        "lu12i.w" => Some(Value::Constant),
+        "addi.d" => Some(values.of(decoded.rj())?.plus(value)),
+        "addu16i.d" => Some(values.of(decoded.rj())?.plus(value << 16)),
+        "addi.w" | "ori" | "lu52i.d" => values.of(decoded.rj()).filter(constant),
+        "lu32i.d" => values.of(decoded.rd()).filter(constant),
+        "or" | "add.d" if decoded.rk() == 0 => values.of(decoded.rj()),
+        "or" | "add.d" if decoded.rj() == 0 => values.of(decoded.rk()),
+        _ => relative(decoded, address).map(Value::Address),
     }
 }
 
