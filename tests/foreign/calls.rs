@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vdso_tests::arch::ARCHITECTURES;
 use vdso_tests::guest::{is_the_pages, start_of, Argument, End, Guest, NULL, REALTIME, UNWRITTEN};
+use vdso_tests::random::Random;
 use vdso_tests::{start, Emulated};
 use vvar::memory::{Encoded, SplitLines};
 use vvar::page::{line_offset, offset, Line};
@@ -27,11 +28,10 @@ for_each_architecture! {
 
 /// Every id that has a line in the page, those that Linux knows, and some beyond on both sides; and others all over the range.
 fn ids() -> impl Iterator<Item = i32> {
-    // A linear congruential generator (Knuth's MMIX): ids that are the same in every run.
-    let mut state = 1u64;
+    let mut random = Random::new(1);
     let others = (0..300).map(move |_| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 32) as i32 >> (state >> 27 & 31)
+        let bits = random.number();
+        bits as i32 >> (bits >> 32 & 31)
     });
     (-8..=25).chain([i32::MIN, i32::MAX]).chain(others)
 }

@@ -16,6 +16,7 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use system::{apart, nanos, End, Outcome};
+use vdso_tests::random::Random;
 use vdso_tests::skip;
 use vvar::arch::Tsc;
 use vvar::memory::Barrier;
@@ -41,23 +42,11 @@ const FREQUENCY: u64 = 2_600_000_000;
 /// No test runs for an hour.
 const HOUR: i128 = 3_600_000_000_000;
 
-/// A splitmix64 generator: random ids that are the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
-
 /// Every id of [`IDS`], and others all over the range.
 fn ids() -> impl Iterator<Item = c_int> {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let others = (0..2000).map(move |_| {
-        let bits = random.next();
+        let bits = random.number();
         (bits as c_int) >> (bits >> 32 & 31)
     });
     IDS.chain([c_int::MIN, c_int::MAX]).chain(others)

@@ -27,6 +27,7 @@ pub mod arch;
 pub mod architecture;
 pub mod guest;
 pub mod machine;
+pub mod random;
 
 pub use architecture::{Architecture, Emulated};
 

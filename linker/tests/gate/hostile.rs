@@ -6,6 +6,7 @@ use crate::fixture::{architectures, good, manifest, PAGE};
 use vdso_linker::gate;
 use vdso_linker::inspect::inspect;
 use vdso_linker::manifest::Manifest;
+use vdso_tests::random::Random;
 
 fn survives(bytes: &[u8], manifest: &Manifest) {
     let report = gate::check(bytes, manifest, Some(PAGE));
@@ -62,18 +63,13 @@ fn every_word_extreme() {
     }
 }
 
-/// Several bytes at once, by a fixed sequence of pseudo-random numbers (xorshift64, Marsaglia 2003).
+/// Several bytes at once, the same in every run.
 #[test]
 fn bytes_at_random() {
     for &arch in architectures() {
         let (good, manifest) = (good(arch), manifest(arch, &[]));
-        let mut state = 0x9e37_79b9_7f4a_7c15u64;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state
-        };
+        let mut random = Random::new(1);
+        let mut next = || random.number();
         for _ in 0..10_000 {
             let mut image = good.clone();
             for _ in 0..1 + next() % 8 {

@@ -6,6 +6,7 @@ use crate::arch::{Arch, Flow, Instruction, Order, OrderKind, Registers, Surround
 use crate::gate::Rule;
 use std::collections::BTreeSet;
 use vdso_tests::need;
+use vdso_tests::random::Random;
 
 const SURROUNDINGS: Surroundings = Surroundings { image: 0..0x2000, vvar: -0x1000..0 };
 
@@ -13,15 +14,10 @@ fn decoded(word: u32) -> Instruction {
     decode(&word.to_le_bytes(), 0x1000, &SURROUNDINGS).remove(0)
 }
 
-/// A fixed sequence of pseudo-random words (xorshift64, Marsaglia 2003).
+/// Words that are the same in every run.
 fn random_words() -> impl Iterator<Item = u32> {
-    let mut state = 0x9e37_79b9_7f4a_7c15u64;
-    std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u32
-    })
+    let mut random = Random::new(1);
+    std::iter::repeat_with(move || random.number() as u32)
 }
 
 /// The decoder meets whatever is in a file.

@@ -6,6 +6,7 @@ use crate::arch::{Arch, Fault, Flow, Instruction, Instructions, OrderKind, Paths
 use crate::gate::Rule;
 use std::path::Path;
 use vdso_tests::need;
+use vdso_tests::random::Random;
 
 const ADDRESS: u64 = 0x1000;
 
@@ -198,15 +199,10 @@ fn the_order_of_counter_reads() {
     }
 }
 
-/// A splitmix64 generator: words that are the same in every run.
+/// Words that are the same in every run.
 fn random_words(count: usize) -> Vec<u32> {
-    let mut state = 1u64;
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) as u32
-    };
+    let mut random = Random::new(1);
+    let mut next = || random.number() as u32;
     // 32-bit encodings, the longer ones left out; in every second one those bits are zero that most operations leave so.
     let words = (0..count).map(|index| next() & if index % 2 == 0 { 0x41ff_ffff } else { u32::MAX } | 3);
     words.filter(|word| word & 0x1f != 0x1f).collect()

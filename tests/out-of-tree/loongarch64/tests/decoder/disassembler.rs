@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use vdso_linker::arch::{Flow, Instruction};
 use vdso_linker::gate::Rule;
 use vdso_loongarch64::ARCHITECTURE;
+use vdso_tests::random::Random;
 
 /// The releases of LLVM that know all of version 1.1 of LoongArch.
 const RELEASES: [u32; 4] = [19, 20, 21, 22];
@@ -57,16 +58,11 @@ fn run(program: &Path, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A splitmix64 generator: words that are the same in every run. In most of them those bits are such that they fall
+/// Words that are the same in every run. In most of them those bits are such that they fall
 /// among the basic integer instructions, which fill a small part of the space.
 fn random_words(count: usize) -> Vec<u32> {
-    let mut state = 1u64;
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) as u32
-    };
+    let mut random = Random::new(1);
+    let mut next = || random.number() as u32;
     let word = |index: usize| match (index % 5, next()) {
         (0, word) => word,
         (1, word) => word & 0x7fff_ffff,
