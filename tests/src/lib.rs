@@ -7,6 +7,7 @@
 //! | [`architecture`] | the form of what is known of one |
 //! | [`guest`] | an image for another architecture, called under QEMU's user mode |
 //! | [`machine`] | instructions as the checker of memory models takes them |
+//! | [`random`] | numbers that are the same in every run |
 //!
 //! A test that needs a program of the machine asks for it by [`need!`]. Where the program is missing the test is
 //! *skipped*: one line on standard error and, if `VDSO_SKIPPED` names a file, the same line at its end, from where
