@@ -65,7 +65,7 @@ fn address_of(line: &str) -> Option<u64> {
 
 /// QEMU 8.1 has given the option another name.
 fn one_instruction_at_a_time(architecture: &Architecture) -> &'static str {
-    let help = Command::new(emulator(architecture).expect("it runs")).arg("-h").output().expect("QEMU starts");
+    let help = Command::new(emulator(architecture.name()).expect("it runs")).arg("-h").output().expect("QEMU starts");
     let new = "-one-insn-per-tb";
     if String::from_utf8_lossy(&help.stdout).contains(new) {
         new
@@ -80,8 +80,8 @@ fn count(mut guest: Guest, log: &std::path::Path) -> Counts {
     let emulated = guest.emulated;
     let live = |guest: &Guest, kind, age| {
         // At the start of a second: for the next one no read has to carry.
-        let _clocks = guest.go_live(kind, age);
-        Writer::new(guest.page()).set_resolution(1, 4_000_000);
+        let _clocks = guest.publisher.go_live(kind, age);
+        Writer::new(guest.publisher.page()).set_resolution(1, 4_000_000);
     };
     for clock in Clock::ALL {
         live(&guest, emulated.hot, 0);
@@ -100,7 +100,7 @@ fn count(mut guest: Guest, log: &std::path::Path) -> Counts {
         counts.gettimeofday(&mut guest, &format!(", by {kind:?}"));
     }
     // The system call, as one instruction.
-    guest.clear();
+    guest.publisher.clear();
     counts.clock_gettime(&mut guest, Clock::Monotonic, ", empty page");
     counts.gettimeofday(&mut guest, ", empty page");
     counts.clock_getres(&mut guest, Clock::Monotonic, ", empty page");
@@ -124,7 +124,7 @@ fn every_function_and_clock(emulated: &'static Emulated) {
     for _ in 0..5 {
         let mut options = vec!["-d", "exec,nochain", "-dfilter", &filter, "-D", path];
         // Asked before the guest is: without QEMU the test is skipped there.
-        if emulator(emulated.architecture).is_ok() {
+        if emulator(emulated.architecture.name()).is_ok() {
             options.push(one_instruction_at_a_time(emulated.architecture));
         }
         let counts = count(start!(emulated, &options), &log);

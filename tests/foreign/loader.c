@@ -6,7 +6,8 @@
 //   c OFFSET A B C     calls the function at BASE + OFFSET                        r RESULT WORDS
 //   s NUMBER A B C     makes a system call; a negated error number if it fails    r RESULT WORDS
 //   t                  reads the counter between two reads of the time of day     t BEFORE COUNTER AFTER FREQUENCY
-//   m OFFSET CLOCK N   N times clock_gettime, as fast as it goes                  m FIRST LAST BACK
+//   m OFFSET CLOCK N FAR                                                          m FIRST LAST BACK STRAYS
+//                      N times clock_gettime, as fast as it goes
 //   u TRAMPOLINE DESC  unwinds out of a signal handler that returns there         u FOUND RETURN VALUE ADDRESS:EXACT ...
 //   f TRAMPOLINE DESC  the same, for good: cleanups on the way run                f FOUND CLEANED VALUE
 //   o                  offsets in a signal's frame, by the C library's headers    o PC REGISTER ...
@@ -16,6 +17,7 @@
 // interrupted instruction's address, and its four bytes, or -1 if it is not in the image. DESC 1: unwinders find the image's
 // frame descriptions, FOUND times. DESC 0: they do not, and have only the bytes of the code. EXACT is 1 for the address of an
 // instruction that was interrupted, 0 for one that is returned to. A REGISTER is given for each DWARF number from 0 to 31.
+// STRAYS is how many times were more than FAR ns from the first; LAST and BACK are of the others.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <elf.h>
@@ -218,23 +220,28 @@ static void sample(void)
 	printf("t %ld %lu %ld %lu\n", (long)before, value, (long)after, frequency());
 }
 
-static void monotonic(const char *offset, const char *clock, const char *times)
+static void monotonic(const char *offset, const char *clock, const char *times, const char *far)
 {
 	function clock_gettime = (function)(image + strtol(offset, NULL, 0));
 	long id = strtol(clock, NULL, 0), n = strtol(times, NULL, 0);
-	int64_t first = 0, last = 0, back = 0;
+	int64_t first = 0, last = 0, back = 0, most = strtoll(far, NULL, 0);
+	long strays = 0;
 	for (long i = 0; i < n; i++) {
 		struct timespec now;
 		if ((int)clock_gettime(id, (long)&now, 0) != 0)
 			fail("clock_gettime of the image");
 		int64_t nanos = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-		if (i == 0)
-			first = nanos;
-		else if (last - nanos > back)
+		if (i == 0) {
+			first = last = nanos;
+		} else if (llabs(nanos - first) > most) {
+			strays++;
+			continue;
+		}
+		if (last - nanos > back)
 			back = last - nanos;
 		last = nanos;
 	}
-	printf("m %ld %ld %ld\n", (long)first, (long)last, (long)back);
+	printf("m %ld %ld %ld %ld\n", (long)first, (long)last, (long)back, strays);
 }
 
 // Signals. `middle` keeps a value in a register that is its own, calls `leaf`, which has no frame and whose return address is
@@ -371,7 +378,7 @@ int main(int argc, char **argv)
 			sample();
 			break;
 		case 'm':
-			monotonic(a[0], a[1], a[2]);
+			monotonic(a[0], a[1], a[2], a[3]);
 			break;
 		case 'u':
 			catch_interruption(a[0], a[1]);

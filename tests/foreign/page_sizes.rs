@@ -101,14 +101,14 @@ fn an_image_for_each_page_size_runs(emulated: &'static Emulated) {
 /// Each of them on a page that tells the time, with an answer that only the page could give, or the kernel's.
 fn call_every_function(mut guest: Guest, image: &GuestImage) {
     let page_size = image.page_size;
-    let _clocks = guest.go_live(guest.emulated.hot, 0);
-    Writer::new(guest.page()).set_resolution(2, 10_000_000);
+    let _clocks = guest.publisher.go_live(guest.emulated.hot, 0);
+    Writer::new(guest.publisher.page()).set_resolution(2, 10_000_000);
     let functions = guest.functions;
     for clock in Clock::ALL {
         let arguments = [Argument::Number(clock.id() as i64), Argument::Buffer(0), NULL];
-        let before = guest.page_time(clock);
+        let before = guest.publisher.page_time(clock);
         let ours = guest.call(functions.clock_gettime, arguments).time().expect("a clock of the page");
-        let after = guest.page_time(clock);
+        let after = guest.publisher.page_time(clock);
         assert!(before <= ours && ours <= after, "{page_size}, {clock:?}: {before}, {ours}, {after}");
         let resolution = if clock.is_coarse() { 10_000_000 } else { 2 };
         assert_eq!(guest.call(functions.clock_getres, arguments).time(), Ok(resolution), "{page_size}, {clock:?}");

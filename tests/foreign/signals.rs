@@ -8,7 +8,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use vdso_tests::guest::{emulator, loader, loader_arguments, write_files, GuestImage, BASE};
+use vdso_tests::guest::loader::loader;
+use vdso_tests::guest::{emulator, Files, GuestImage, BASE};
 use vdso_tests::{skip, start, Emulated};
 
 for_each_architecture! {
@@ -83,18 +84,18 @@ impl Drop for Stopped {
 
 fn gdb_finds_the_interrupted_functions(emulated: &'static Emulated) {
     let gdb = vdso_tests::need!("gdb-multiarch", "gdb-multiarch");
-    let (emulator, program) = match emulator(emulated.architecture).and_then(|path| Ok((path, loader(emulated)?))) {
-        Ok(found) => found,
-        Err(missing) => skip!(missing),
-    };
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (emulator, program) =
+        match emulator(emulated.architecture.name()).and_then(|path| Ok((path, loader(emulated)?))) {
+            Ok(found) => found,
+            Err(missing) => skip!(missing),
+        };
     let image = GuestImage::shipped(emulated.architecture.image);
-    // The page stays as it is, empty, and mapped until this process ends.
-    let _page = write_files(&image, folder.path()).expect("files in it");
-    let socket = folder.path().join("gdb");
+    // The page stays empty.
+    let files = Files::write(&image);
+    let socket = files.folder().join("gdb");
     let mut guest = Command::new(emulator);
     guest.args(emulated.cpu.iter().flat_map(|cpu| ["-cpu", cpu])).arg("-g").arg(&socket).arg(&program);
-    guest.args(loader_arguments(&image, folder.path())).stdin(Stdio::piped()).stdout(Stdio::piped());
+    guest.args(files.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut guest = Stopped(vdso_tests::afresh(&mut guest).spawn().expect("QEMU starts"));
     let mut input = guest.0.stdin.take().expect("a pipe");
     writeln!(input, "u {} 0", image.function(emulated.functions.rt_sigreturn)).expect("the guest reads");

@@ -82,6 +82,17 @@ pub struct Emulated {
     pub constant: Option<u16>,
 }
 
+/// A clock function, for which the kernel has a system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// `clock_gettime`.
+    ClockGettime,
+    /// `gettimeofday`.
+    Gettimeofday,
+    /// `clock_getres`.
+    ClockGetres,
+}
+
 /// Of each function that every image has, its name or its offset.
 #[derive(Debug, Clone, Copy)]
 pub struct Functions<T> {
@@ -103,6 +114,17 @@ impl<T> Functions<T> {
             gettimeofday: with(self.gettimeofday),
             clock_getres: with(self.clock_getres),
             rt_sigreturn: with(self.rt_sigreturn),
+        }
+    }
+}
+
+impl<T: Copy> Functions<T> {
+    /// That of a clock function.
+    pub fn of(self, function: Function) -> T {
+        match function {
+            Function::ClockGettime => self.clock_gettime,
+            Function::Gettimeofday => self.gettimeofday,
+            Function::ClockGetres => self.clock_getres,
         }
     }
 }
@@ -140,4 +162,13 @@ impl SystemCalls {
     /// As on all architectures that have joined Linux since it has one table for them
     /// (`include/uapi/asm-generic/unistd.h`).
     pub const ASM_GENERIC: SystemCalls = SystemCalls { clock_gettime: 113, clock_getres: 114, gettimeofday: 169 };
+
+    /// That of a clock function.
+    pub fn of(self, function: Function) -> usize {
+        match function {
+            Function::ClockGettime => self.clock_gettime,
+            Function::Gettimeofday => self.gettimeofday,
+            Function::ClockGetres => self.clock_getres,
+        }
+    }
 }

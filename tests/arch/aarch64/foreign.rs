@@ -66,15 +66,15 @@ pub fn cntvctss_is_read_by_its_register() {
         ARCHITECTURE.image.bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
     assert!(words.any(|word| word & !0x1f == MRS_CNTVCTSS), "the image does not read it");
     let mut guest = start!(&EMULATED);
-    let _clocks = guest.go_live(CounterKind::Cntvctss, 0);
+    let _clocks = guest.publisher.go_live(CounterKind::Cntvctss, 0);
     for clock in Clock::ALL {
         let arguments = [Argument::Number(clock.id() as i64), Argument::Buffer(0), NULL];
-        let before = guest.page_time(clock);
+        let before = guest.publisher.page_time(clock);
         match guest.call(guest.functions.clock_gettime, arguments) {
             End::Signal(SIGILL) if !clock.is_coarse() => assert_faulted_at_the_counter(&guest, clock),
             end => {
                 let ours = end.time().expect("a clock of the page");
-                assert!(before <= ours && ours <= guest.page_time(clock), "{clock:?}: {before}, {ours}");
+                assert!(before <= ours && ours <= guest.publisher.page_time(clock), "{clock:?}: {before}, {ours}");
             }
         }
     }

@@ -47,8 +47,8 @@ fn a_live_page_needs_no_system_call() {
 
     for age in [0, 5] {
         let mut guest = start!(&options);
-        let _clocks = guest.go_live(HOT, age);
-        Writer::new(guest.page()).set_resolution(2, 10_000_000);
+        let _clocks = guest.publisher.go_live(HOT, age);
+        Writer::new(guest.publisher.page()).set_resolution(2, 10_000_000);
         call_all(&mut guest);
         guest.finish();
         assert_eq!(asked(&log), [0; 3], "published {age} s ago");

@@ -42,6 +42,7 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
     let vvar = number(argument(4));
     map(argument(2), image.wrapping_add_signed(vvar), system_call::READ, system_call::SHARED);
     map(argument(1), image, system_call::READ | system_call::EXECUTE, system_call::PRIVATE);
+    signal::exit_on_faults();
     write(&[addr_of_mut!(BUFFERS) as isize, 0, 0, 0, 0]);
     let mut command = [0; 5];
     while read(&mut command) {

@@ -82,6 +82,9 @@ global_asm!(
     pc = const 128 + 176,
 );
 
+const SIGILL: isize = 4;
+const SIGSEGV: isize = 11;
+
 #[repr(C)]
 struct Action {
     handler: unsafe extern "C" fn(),
@@ -89,19 +92,31 @@ struct Action {
     mask: u64,
 }
 
-/// Writes 0, then the stack pointer of the handler and the frame there, then the address of the interrupted instruction and
-/// the registers as they were behind it.
-pub(crate) fn handle(trampoline: usize) {
+fn set_handler(signal: isize, handler: unsafe extern "C" fn()) {
     const RT_SIGACTION: isize = 134;
-    const SIGILL: isize = 4;
     const SA_SIGINFO: usize = 4;
-    let action = Action { handler: guest_handler, flags: SA_SIGINFO, mask: 0 };
+    let action = Action { handler, flags: SA_SIGINFO, mask: 0 };
     // SAFETY: reads the action, as `struct sigaction` has it.
     let result =
-        unsafe { system_call(RT_SIGACTION, [SIGILL, addr_of!(action) as isize, 0, size_of::<u64>() as isize, 0, 0]) };
+        unsafe { system_call(RT_SIGACTION, [signal, addr_of!(action) as isize, 0, size_of::<u64>() as isize, 0, 0]) };
     if result != 0 {
         exit(104);
     }
+}
+
+/// A fault ends the program with the status that a shell would give it: 128 and the signal's number. By default QEMU would say
+/// a line of its own, and may leave a core file.
+pub(crate) fn exit_on_faults() {
+    unsafe extern "C" fn handler() {
+        exit(128 + SIGSEGV)
+    }
+    set_handler(SIGSEGV, handler);
+}
+
+/// Writes 0, then the stack pointer of the handler and the frame there, then the address of the interrupted instruction and
+/// the registers as they were behind it.
+pub(crate) fn handle(trampoline: usize) {
+    set_handler(SIGILL, guest_handler);
     // SAFETY: there is one thread, and the handler has run when these are read.
     unsafe {
         GUEST_TRAMPOLINE = trampoline;
