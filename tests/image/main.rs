@@ -1,7 +1,7 @@
 //! Every function of the image for every kind of page, called in this process: what it returns and writes, against the
 //! kernel's system calls and against the page's own reader.
 //!
-//! The pages here tell a time of their own, years from the host's, so that every answer shows where it came from.
+//! The pages here tell a time of their own: `vdso_tests::clocks`.
 
 mod mapped;
 mod system;
@@ -16,31 +16,19 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use system::{apart, nanos, End, Outcome};
+use vdso_tests::clocks::{self, is_the_pages, HOUR, REALTIME};
 use vdso_tests::random::Random;
 use vdso_tests::skip;
 use vvar::arch::Tsc;
 use vvar::memory::Barrier;
 use vvar::page::{line_offset, offset, CpuNumber, Line};
-use vvar::{
-    Clock, Counter, CounterKind, PageRead, PageWrite, RawPage, Source, Start, Synchronisation, Timekeeper, Timespec,
-    Writer,
-};
+use vvar::{Clock, Counter, CounterKind, PageRead, PageWrite, RawPage, Timekeeper, Writer};
 
 /// Every id that has a line in the page, those that Linux knows, and some beyond on both sides.
 const IDS: std::ops::RangeInclusive<c_int> = -8..=25;
 
-/// Where the pages' clocks start, in s: far from any host's, and from each other.
-const REALTIME: i64 = 1_000_000_000;
-const MONOTONIC: u64 = 300_000_000;
-const RAW: u64 = 400_000_000;
-const BOOTTIME: u64 = 500_000_000;
-const TAI_OFFSET: i32 = 37;
-
 /// The pages' clocks need not be right, only steady: any frequency near a TSC's will do.
 const FREQUENCY: u64 = 2_600_000_000;
-
-/// No test runs for an hour.
-const HOUR: i128 = 3_600_000_000_000;
 
 /// Every id of [`IDS`], and others all over the range.
 fn ids() -> impl Iterator<Item = c_int> {
@@ -53,38 +41,7 @@ fn ids() -> impl Iterator<Item = c_int> {
 }
 
 fn clocks(counter: u64) -> Timekeeper {
-    let source = Source {
-        kind: CounterKind::Rdtscp,
-        frequency: FREQUENCY,
-        bits: 64,
-        synchronisation: Synchronisation::Architectural,
-    };
-    let start = Start {
-        monotonic: Timespec { sec: MONOTONIC, nsec: 0 },
-        raw: Timespec { sec: RAW, nsec: 0 },
-        slept: Timespec { sec: BOOTTIME - MONOTONIC, nsec: 0 },
-    };
-    let mut clocks = Timekeeper::new(source, counter, start).expect("a source within bounds");
-    clocks.set_realtime(counter, REALTIME, 0).expect("a time within bounds");
-    clocks.set_tai_offset(TAI_OFFSET).expect("a time within bounds");
-    clocks
-}
-
-/// Where a clock of these pages starts, in ns.
-fn start_of(clock: Clock) -> i128 {
-    let sec = match clock {
-        Clock::Realtime | Clock::RealtimeCoarse => i128::from(REALTIME),
-        Clock::Tai => i128::from(REALTIME) + i128::from(TAI_OFFSET),
-        Clock::Monotonic | Clock::MonotonicCoarse => i128::from(MONOTONIC),
-        Clock::MonotonicRaw => i128::from(RAW),
-        Clock::Boottime => i128::from(BOOTTIME),
-    };
-    sec * 1_000_000_000
-}
-
-/// Whether it was a page of these tests that told this time.
-fn is_the_pages(clock: Clock, time: i128) -> bool {
-    (0..HOUR).contains(&(time - start_of(clock)))
+    clocks::since(counter, CounterKind::Rdtscp, FREQUENCY)
 }
 
 fn publish<P: PageWrite>(writer: &Writer<P>, clocks: &mut Timekeeper) {

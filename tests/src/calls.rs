@@ -3,7 +3,8 @@
 //! [`call_tests!`](crate::call_tests).
 
 use crate::architecture::Function;
-use crate::guest::{is_the_pages, publisher::REALTIME, start_of, Argument, End, Publisher, NULL, UNWRITTEN};
+use crate::clocks::{is_the_pages, start_of, REALTIME};
+use crate::guest::{Argument, End, Publisher, NULL, UNWRITTEN};
 use crate::random::Random;
 use libc::SIGSEGV;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -43,7 +44,7 @@ pub struct Counters {
 pub struct Readings {
     /// The first.
     pub first: i64,
-    /// The last one within a [year](crate::guest::publisher::YEAR) of the first.
+    /// The last one within a [year](crate::clocks::YEAR) of the first.
     pub last: i64,
     /// The largest step back among those within a year of the first.
     pub back: i64,

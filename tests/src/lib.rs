@@ -6,6 +6,7 @@
 //! | [`arch`] | the architectures, one folder each |
 //! | [`architecture`] | the form of what is known of one |
 //! | [`calls`] | what the clock functions of every image do, as checks of a guest |
+//! | [`clocks`] | clocks that tell a time of their own |
 //! | [`guest`] | an image for another architecture, called under QEMU's user mode |
 //! | [`machine`] | instructions as the checker of memory models takes them |
 //! | [`random`] | numbers that are the same in every run |
@@ -28,6 +29,7 @@
 pub mod arch;
 pub mod architecture;
 pub mod calls;
+pub mod clocks;
 pub mod guest;
 pub mod machine;
 pub mod random;

@@ -1,9 +1,9 @@
 //! A guest by `tests/foreign/loader.c`, for an architecture of [`arch`](crate::arch).
 
-use super::publisher::YEAR;
 use super::{emulator, Argument, End, Files, GuestCounter, GuestImage, GuestPage, Publisher};
 use crate::architecture::{Emulated, Function, Functions};
 use crate::calls::{Calls, Counters, Readings};
+use crate::clocks::YEAR;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

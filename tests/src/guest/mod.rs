@@ -11,7 +11,7 @@ pub mod loader;
 pub mod publisher;
 
 pub use loader::Guest;
-pub use publisher::{is_the_pages, start_of, GuestCounter, GuestPage, Publisher};
+pub use publisher::{GuestCounter, GuestPage, Publisher};
 
 use nix::sys::mman::{mmap, munmap, MapFlags, ProtFlags};
 use std::ffi::OsString;

@@ -1,24 +1,13 @@
 //! The kernel's side of a guest: its page, and what publishes it.
 
 use super::Files;
+use crate::clocks;
 use vvar::memory::{Encoded, WideLines};
 use vvar::page::offset;
-use vvar::{
-    Clock, Counter, CounterKind, PageWrite, RawPage, Source, Start, Synchronisation, Timekeeper, Timespec, Writer,
-};
+use vvar::{Clock, Counter, CounterKind, PageWrite, RawPage, Timekeeper, Writer};
 
 /// The guest's page, as the kernel has it.
 pub type GuestPage = Encoded<RawPage, WideLines>;
-
-/// Where the pages' clocks start, in s: far from any host's, and from each other.
-pub const REALTIME: i64 = 1_000_000_000;
-const MONOTONIC: u64 = 300_000_000;
-const RAW: u64 = 400_000_000;
-const BOOTTIME: u64 = 500_000_000;
-const TAI_OFFSET: i32 = 37;
-
-/// In ns: the pages' clocks and the host's are several apart.
-pub const YEAR: i64 = 365 * 86400 * 1_000_000_000;
 
 /// The counter that the guest reads, read on the host.
 #[derive(Debug, Clone, Copy)]
@@ -93,20 +82,8 @@ impl Publisher {
 
     /// A timekeeper by the guest's counter, under the name of `kind`, since `age` seconds ago.
     pub fn clocks(&self, kind: CounterKind, age: u64) -> Timekeeper {
-        // The host's counter, where nothing is to be forgiven: Linux counts by it only if it has found that the CPUs agree.
-        let synchronisation = Synchronisation::Checked { max_skew: 0 };
-        let source = Source { kind, frequency: self.frequency, bits: 64, synchronisation };
-        let start = Start {
-            monotonic: Timespec { sec: MONOTONIC, nsec: 0 },
-            raw: Timespec { sec: RAW, nsec: 0 },
-            slept: Timespec { sec: BOOTTIME - MONOTONIC, nsec: 0 },
-        };
         // The counter wraps around: `age` may be longer than the host has been up.
-        let counter = self.counter.now().wrapping_sub(age * self.frequency);
-        let mut clocks = Timekeeper::new(source, counter, start).expect("a source within bounds");
-        clocks.set_realtime(counter, REALTIME, 0).expect("a time within bounds");
-        clocks.set_tai_offset(TAI_OFFSET).expect("a time within bounds");
-        clocks
+        clocks::since(self.counter.now().wrapping_sub(age * self.frequency), kind, self.frequency)
     }
 
     /// Publishes; as of `age` seconds ago.
@@ -133,21 +110,4 @@ impl Publisher {
     pub fn page_time(&self, clock: Clock) -> i128 {
         vvar::read(&self.page(), &self.counter, clock).expect("nobody publishes now").as_nanos() as i128
     }
-}
-
-/// Where a clock of these pages starts, in ns.
-pub fn start_of(clock: Clock) -> i128 {
-    let sec = match clock {
-        Clock::Realtime | Clock::RealtimeCoarse => i128::from(REALTIME),
-        Clock::Tai => i128::from(REALTIME) + i128::from(TAI_OFFSET),
-        Clock::Monotonic | Clock::MonotonicCoarse => i128::from(MONOTONIC),
-        Clock::MonotonicRaw => i128::from(RAW),
-        Clock::Boottime => i128::from(BOOTTIME),
-    };
-    sec * 1_000_000_000
-}
-
-/// Whether it was a page of these tests that told this time: no test runs for an hour.
-pub fn is_the_pages(clock: Clock, time: i128) -> bool {
-    (0..3_600_000_000_000).contains(&(time - start_of(clock)))
 }

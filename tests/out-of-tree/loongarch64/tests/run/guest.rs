@@ -11,7 +11,7 @@ use vdso_linker::Manifest;
 use vdso_loongarch64::image;
 use vdso_tests::architecture::{Function, Functions, SystemCalls};
 use vdso_tests::calls::{Calls, Counters, Readings};
-use vdso_tests::guest::publisher::YEAR;
+use vdso_tests::clocks::YEAR;
 use vdso_tests::guest::{emulator, Argument, End, Files, GuestCounter, GuestImage, Publisher};
 use vvar::{Clock, Counter, CounterKind};
 
