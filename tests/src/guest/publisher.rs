@@ -63,11 +63,6 @@ impl Publisher {
         self.frequency
     }
 
-    /// The image and the page.
-    pub fn files(&self) -> &Files {
-        &self.files
-    }
-
     /// The page.
     pub fn page(&self) -> GuestPage {
         Encoded::new(self.files.page())
