@@ -300,7 +300,8 @@ fn wrong(cc: &Path, name: &str, mut client: Command, clock: &str, nanos: &str) -
     client
 }
 
-/// Clients whose C library is wrong say so: what they accept means something.
+/// Clients whose C library is wrong say so: what they accept means something. A read that is off shows as long as the raw reads
+/// around it are closer together, by the tolerance: Python takes 2 us for them, on a busy machine.
 #[test]
 fn clients_notice_a_wrong_clock() {
     let (cc, python) = (need!("gcc", "gcc"), need!("python3", "python3"));
@@ -309,17 +310,17 @@ fn clients_notice_a_wrong_clock() {
     let rust = Client(vec![PathBuf::from(env!("CARGO_BIN_EXE_clock-rust"))]);
     let python = Client(vec![python, clients().join("clock.py")]);
     for (client, clock, nanos, name) in [
-        (&c, "0", "3000", "CLOCK_REALTIME:"),
-        (&c, "1", "-3000", "CLOCK_MONOTONIC:"),
-        (&c, "4", "3000", "CLOCK_MONOTONIC_RAW:"),
+        (&c, "0", "5000", "CLOCK_REALTIME:"),
+        (&c, "1", "-5000", "CLOCK_MONOTONIC:"),
+        (&c, "4", "5000", "CLOCK_MONOTONIC_RAW:"),
         (&c, "5", "20000000", "CLOCK_REALTIME_COARSE:"),
         (&c, "6", "-30000000", "CLOCK_MONOTONIC_COARSE:"),
-        (&c, "7", "-3000", "CLOCK_BOOTTIME:"),
+        (&c, "7", "-5000", "CLOCK_BOOTTIME:"),
         (&c, "11", "1000000000", "CLOCK_TAI:"),
-        (&rust, "0", "3000", "SystemTime::now"),
-        (&python, "1", "3000", "monotonic_ns"),
+        (&rust, "0", "5000", "SystemTime::now"),
+        (&python, "1", "10000", "monotonic_ns"),
     ] {
-        let client = client.on_host(&["check", "100", TOLERANCE]);
+        let client = client.on_host(&["check", "1000", TOLERANCE]);
         fails(&mut wrong(&cc, "wrong-clock.so", client, clock, nanos), name);
     }
 }
