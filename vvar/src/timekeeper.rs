@@ -483,10 +483,12 @@ impl Timekeeper {
             .ok_or(Error::BeforeAnchor { anchor: state.anchor, counter })
     }
 
-    /// The first counter value at which the clock shows `time` or later, at the rate that the page has now; where the clock
-    /// is already past it, the counter's value at the last publish. A coarse clock is answered for its fine one.
+    /// The first counter value at which the clock shows `time` or later, on whichever CPU it is read, at the rate that the
+    /// page has now; where the clock is already past it, the counter's value at the last publish. A coarse clock is answered
+    /// for its fine one.
     ///
-    /// A timer that is set for this value never fires before a program sees its time come.
+    /// A timer that is set for this value never fires before a program sees its time come: also not a program on a CPU whose
+    /// counter lags by as much as the source's [`Synchronisation`] admits, for which it is that many cycles later.
     ///
     /// # Errors
     ///
@@ -498,7 +500,13 @@ impl Timekeeper {
             self.slot(&self.committed, clock, self.committed.offsets.of(clock)?)?
         };
         let delta = slot.delta_of(time, self.control()).ok_or(Error::OutOfReach)?;
-        Ok(slot.start.wrapping_add(delta) & self.source.mask())
+        // At the slot's start there is nothing to wait for: its time is what a counter that lags is given.
+        let skew = if delta == 0 { 0 } else { self.max_skew };
+        // Below 2^63 + 2^62.
+        if delta + skew > self.source.mask() >> 1 {
+            return Err(Error::OutOfReach);
+        }
+        Ok(slot.start.wrapping_add(delta + skew) & self.source.mask())
     }
 
     #[inline(always)]

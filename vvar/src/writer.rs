@@ -541,7 +541,7 @@ fn on_time<S>(plan: &Plan<S>, now: u64) -> bool {
     passed <= plan.late_after || passed > mask >> 1
 }
 
-/// [`LATE_NANOS`] in cycles of a counter of `hz`.
+/// [`LATE_NANOS`] in cycles of a counter of `hz`, and one more: so a slow counter, too, has a cycle for the publish.
 pub(crate) const fn late_after(hz: u64) -> u64 {
     // Below 10^10 * 10^3: no overflow.
     hz * LATE_NANOS as u64 / NSEC_PER_SEC as u64 + 1

@@ -8,7 +8,8 @@ use vvar::memory::{self, Encoded};
 use vvar::page::{line_offset, offset, Encoding, SIZE};
 use vvar::rate::{MAX_FREQUENCY, MAX_SLEW_PPB, MIN_FREQUENCY};
 use vvar::reader::{read_coarse, read_fast, read_hot, read_slow};
-use vvar::{Clock, ClockSet, CounterKind, PageRead, PageWrite, Source};
+use vvar::writer::{Planner, Scope};
+use vvar::{Clock, ClockSet, CounterKind, PageRead, PageWrite, Source, Synchronisation};
 
 type Kernel = kernel::Kernel<Lines>;
 type ByUsual = crate::common::ByUsual<Lines>;
@@ -174,15 +175,17 @@ proptest! {
         }
     }
 
-    /// The timer's counter value is the first that shows the time.
+    /// The timer's counter value is the first that shows the time, also on a CPU whose counter lags.
     #[test]
     fn counter_at_is_the_inverse_of_now(
         source in source(),
+        lag in prop_oneof![Just(0), Just(1), 0..1_000u64],
         start in start(),
         slew in slew(),
         ahead in prop::collection::vec((0..63u32, any::<u64>()), 16),
         seed: u64,
     ) {
+        let source = Source { synchronisation: Synchronisation::Checked { max_skew: lag }, ..source };
         let mut kernel = Kernel::set(source, start, DAY);
         kernel.slew(slew);
         kernel.pass(Random(seed).below(span(&source, 1)));
@@ -205,14 +208,50 @@ proptest! {
                         continue;
                     }
                     let Ok(found) = kernel.clocks.counter_at(clock, timespec(due)) else {
-                        prop_assert!(due > at(clock, mask(source.bits) >> 1), "{:?}: {} is in reach", clock, due);
+                        let last = (mask(source.bits) >> 1) - lag;
+                        prop_assert!(due > at(clock, last), "{:?}: {} is in reach", clock, due);
                         continue;
                     };
                     let found = found.wrapping_sub(anchor) & mask(source.bits);
+                    prop_assert!(found == 0 || found > lag, "{:?} fires at {} cycles, lag {}", clock, found, lag);
+                    // On the CPU that lags.
+                    let found = found.saturating_sub(lag);
                     prop_assert!(at(clock, found) >= due, "{:?} fires at {} for {}", clock, at(clock, found), due);
                     let before = found.checked_sub(1).map(|before| at(clock, before));
                     prop_assert!(before.is_none_or(|before| before < due), "{:?} fires late for {}", clock, due);
                 }
+            }
+        }
+    }
+
+    /// Who has not seen a publish is ahead of who has by no more than the documented bound, up to one cycle past the last one at
+    /// which the publish is not counted late.
+    #[test]
+    fn change_of_rate_steps_back_within_the_bound(
+        frequency in prop_oneof![frequency(), MIN_FREQUENCY..4_000_000u64],
+        start in start(),
+        slews in prop::sample::select(&[(MAX_SLEW_PPB, -MAX_SLEW_PPB), (MAX_SLEW_PPB, 0), (0, -MAX_SLEW_PPB), (7, 7)][..]),
+        seed: u64,
+    ) {
+        let mut kernel = Kernel::set(Source { frequency, ..TSC }, start, DAY);
+        kernel.slew(slews.0);
+        kernel.publish();
+        kernel.pass(Random(seed).below(frequency));
+        let before = kernel.clocks.clone();
+        kernel.slew(slews.1);
+        let late_after = kernel.clocks.plan(kernel.counter, Scope::Full).expect("no time is out of range").late_after;
+        kernel.publish();
+        // Picoseconds, and 10^9 of them for the rates.
+        let delay = u128::from(late_after + 1) * 1_000_000_000_000 / u128::from(frequency);
+        let bound = (1000 + delay * u128::from((slews.0 - slews.1).unsigned_abs()) / 1_000_000_000) as i128 / 1000;
+        prop_assert!(bound <= if frequency > 2_000_000 { 2 } else { 4 }, "{} ns", bound);
+        let all = late_after + 1;
+        for after in (0..=all.min(100)).chain(all.saturating_sub(100)..=all) {
+            let counter = kernel.counter.wrapping_add(after) & mask(TSC.bits);
+            for clock in FINE {
+                let [old, new] = [&before, &kernel.clocks].map(|clocks| nanos(clocks.now(counter, clock).expect("in range")));
+                prop_assert!(old - new <= bound, "{:?} steps back by {} ns, {} cycles later", clock, old - new, after);
+                prop_assert!(slews.0 != slews.1 || old <= new, "{:?} steps back though its rate stays", clock);
             }
         }
     }

@@ -620,6 +620,37 @@ fn largest_count_of_the_hot_formula_does_not_wrap() {
     }
 }
 
+/// The counter goes back, and nobody says so: what `now` and `publish` refuse with is what `counter_discontinuity` takes.
+#[test]
+fn reset_that_nobody_announced_is_told_by_the_error() {
+    let mut kernel = kernel();
+    kernel.publish();
+    let published = kernel.counter;
+    let shown = |kernel: &Kernel, counter| Clock::ALL.map(|clock| kernel.clocks.now(counter, clock));
+    let expected = shown(&kernel, published);
+    for back in [1, 1_000, published] {
+        let (anchor, counter) = (published, published - back);
+        assert!(FINE
+            .iter()
+            .all(|clock| kernel.clocks.now(counter, *clock) == Err(Error::BeforeAnchor { anchor, counter })));
+        let refused = kernel.writer.publish(|| counter, &mut kernel.clocks);
+        assert_eq!(refused, Err(Error::BeforeAnchor { anchor, counter }));
+        assert_eq!(shown(&kernel, anchor), expected, "until it is noticed, the last publish");
+    }
+    let Err(Error::BeforeAnchor { anchor, counter }) = kernel.writer.publish(|| 0, &mut kernel.clocks) else {
+        panic!("the counter is 0");
+    };
+    kernel.clocks.counter_discontinuity(anchor, counter).expect("the clocks have room");
+    assert_eq!(shown(&kernel, 0), expected, "from there they go on");
+    let _ = kernel.writer.publish(|| 0, &mut kernel.clocks).expect("the counter is good again");
+    kernel.counter = TSC.frequency / 1_000;
+    for (clock, time) in Clock::ALL.into_iter().zip(expected) {
+        let passed = if clock.is_coarse() { 0 } else { 1_000_000 };
+        let read = kernel.page_time(clock).map(nanos);
+        assert!(read.is_some_and(|read| (read - nanos(time.expect("set")) - passed).abs() <= 1), "{clock:?}: {read:?}");
+    }
+}
+
 #[test]
 fn counter_past_half_its_range_is_refused() {
     let source = Source { frequency: 1_000_000, bits: 32, ..TSC };
