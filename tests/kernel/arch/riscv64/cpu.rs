@@ -32,6 +32,13 @@ pub fn invalidate_page(address: u64) {
     unsafe { asm!("sfence.vma {}, zero", in(reg) address, options(nostack, preserves_flags)) };
 }
 
+/// All stores so far are seen before anything that follows: also before the firmware's store to a device that interrupts
+/// another hart, which FENCE orders as an output ("FENCE instruction").
+pub fn stores_are_seen() {
+    // SAFETY: no register changes.
+    unsafe { asm!("fence w, ow", options(nostack, preserves_flags)) };
+}
+
 /// Fetches instructions anew on this CPU.
 pub fn synchronise_instructions() {
     // SAFETY: no register changes.

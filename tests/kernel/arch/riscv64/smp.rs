@@ -38,6 +38,8 @@ impl Harts {
 
 /// Interrupts another CPU, which then looks for work.
 pub fn wake(cpu: usize) {
+    // The interrupt is not to overtake what it is about.
+    cpu::stores_are_seen();
     if let Err(error) = sbi::send_interrupt(HARTS[cpu].load(Ordering::Relaxed)) {
         println!("CPU {cpu} cannot be interrupted, and will look for work at its next tick: {error:?}");
     }
@@ -46,6 +48,9 @@ pub fn wake(cpu: usize) {
 /// Lets every CPU fetch instructions anew. Fails if the firmware does.
 pub fn synchronise_instructions() -> Result<(), sbi::Error> {
     cpu::synchronise_instructions();
+    // What was stored is to be seen before the others fetch: FENCE.I orders nothing but this hart's own ("Zifencei": "the writing
+    // hart also has to execute a data FENCE before requesting that all remote RISC-V harts execute a FENCE.I").
+    cpu::stores_are_seen();
     let others = (0..MAX_CPUS).filter(|&cpu| cpu != super::per_cpu::index());
     others.map(|cpu| HARTS[cpu].load(Ordering::Relaxed)).try_for_each(sbi::remote_fence_i)
 }

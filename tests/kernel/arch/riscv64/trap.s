@@ -33,7 +33,7 @@
 .endm
 
 .section .text.trap, "ax", @progbits
-.option arch, +m
+.option arch, +m, +a
 
 .balign 4
 .global trap_vector
@@ -71,6 +71,10 @@ enter_user:
     mv sp, a0
     ld t0, PC(sp)
     ld t1, STATUS(sp)
+    # An LR of what ran before on this hart is not to let an SC of this program succeed: a store conditional, here of what the
+    # word holds already, ends the reservation ("Zalrsc").
+    addi t2, sp, PC
+    sc.d zero, t0, (t2)
     csrw sepc, t0
     csrw sstatus, t1
     each_register ld
