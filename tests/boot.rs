@@ -187,6 +187,7 @@ impl<'a> Printed<'a> {
             "TAI: suspended",
             "REALTIME: leap second",
             "the counter is reset",
+            "the counter is lost",
             "sleep until MONOTONIC",
             "sleep while slewed",
         ];

@@ -137,3 +137,29 @@ void check_counter_reset(void)
 		check(by_vdso == 0 && after_reset > 0 && again == 0, "system calls around a reset", "%ld before, %ld after, %ld once it is noticed",
 		      by_vdso, after_reset, again);
 }
+
+/* The counter goes back, and the kernel has to notice by itself: until its next tick the clocks may stand still. */
+void check_counter_loss(void)
+{
+	const ns_t tick = 4 * MILLISECOND;
+	ns_t before = libc_clock(CLOCK_MONOTONIC);
+
+	if (syscall(KERNEL_LOSE_COUNTER, INT64_C(10000000000)) != 0)
+		die("counter loss");
+	ns_t last = libc_clock(CLOCK_MONOTONIC), back = before - last;
+	bool good = back <= tick;
+	long reads = 0;
+	while (last < before + 5 * tick && good && reads < 1000000) {
+		ns_t now = libc_clock(CLOCK_MONOTONIC), raw = raw_clock(CLOCK_MONOTONIC);
+		good = now >= last && raw >= now;
+		last = raw;
+		reads++;
+	}
+	long calls = kernel_clock_calls();
+	ns_t end = last + tick;
+	while (last < end && good)
+		last = libc_clock(CLOCK_MONOTONIC);
+	calls = kernel_clock_calls() - calls;
+	check(good && last >= end && (!vdso() || calls == 0), "the counter is lost",
+	      "back by %ld ns at most a tick, and on; %ld system calls once it is noticed", back > 0 ? (long)back : 0, calls);
+}

@@ -77,6 +77,7 @@ void check_slew(void);
 void check_suspend(void);
 void check_leap_second(void);
 void check_counter_reset(void);
+void check_counter_loss(void);
 void check_sleep(void);
 void check_faults(void);
 void check_signals(void);

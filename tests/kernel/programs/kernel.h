@@ -14,6 +14,7 @@ enum kernel_call {
 	KERNEL_NOTICE_RESET,
 	KERNEL_LEAP_SECOND,
 	KERNEL_SET_NUMBER,
+	KERNEL_LOSE_COUNTER,
 	KERNEL_ARCH_CALLS, /* from here on: the architecture's own */
 };
 

@@ -158,6 +158,7 @@ static void check_the_rest(void)
 	check_suspend();
 	check_leap_second();
 	check_counter_reset();
+	check_counter_loss();
 	check_sleep();
 	check_faults();
 	show_cost();

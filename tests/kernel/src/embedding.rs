@@ -97,8 +97,13 @@ pub fn map(space: AddressSpace, vdso: &Image) -> Result<u64, MapError> {
 
 /// At every tick, on one CPU.
 pub fn tick() {
-    // Refused only before the start or if the counter has gone back: then the page is as it was.
-    let _ = change(|_, _| Ok(()));
+    let mut clocks = CLOCKS.lock();
+    let Some(clocks) = clocks.as_mut() else { return };
+    if let Err(Error::BeforeAnchor { anchor, counter }) = WRITER.publish(counter::read, clocks) {
+        // The counter has gone back, and nobody has said so: the clocks go on from the last publish. Where they would leave
+        // their bounds, there is nobody to tell, and the page stays as it is.
+        let _ = interrupted(clocks, |clocks| clocks.counter_discontinuity(anchor, counter));
+    }
 }
 
 /// Changes the clocks and publishes the change at once. `what` is given the counter's value.
@@ -115,7 +120,12 @@ pub fn change(what: impl FnOnce(&mut Timekeeper, u64) -> Result<(), Error>) -> R
 pub fn now(clock: Clock) -> Result<Timespec, Error> {
     vvar::read(&PAGE, &Counter, clock).or_else(|_| {
         let clocks = CLOCKS.lock();
-        clocks.as_ref().ok_or(Error::NotSet)?.now(counter::read(), clock)
+        let clocks = clocks.as_ref().ok_or(Error::NotSet)?;
+        match clocks.now(counter::read(), clock) {
+            // The counter has gone back. The clock shows the last publish until the next tick notices.
+            Err(Error::BeforeAnchor { anchor, .. }) => clocks.now(anchor, clock),
+            time => time,
+        }
     })
 }
 
@@ -129,7 +139,8 @@ pub fn counter_at(clock: Clock, time: Timespec) -> Result<u64, Error> {
 /// Around a sleep of the machine. `sleep` returns how long it was; the clocks stand still meanwhile.
 pub fn suspend(sleep: impl FnOnce() -> Timespec) -> Result<(), Error> {
     WRITER.set_cpu_number(CpuNumber::SystemCall);
-    interrupted(|clocks| {
+    let mut clocks = CLOCKS.lock();
+    interrupted(clocks.as_mut().ok_or(Error::NotSet)?, |clocks| {
         clocks.suspend(counter::read())?;
         let slept = sleep();
         clocks.resume(counter::read(), slept)
@@ -142,13 +153,12 @@ pub fn suspend(sleep: impl FnOnce() -> Timespec) -> Result<(), Error> {
 
 /// The counter, which was last good at `old`, has gone on from `new`.
 pub fn counter_discontinuity(old: u64, new: u64) -> Result<(), Error> {
-    interrupted(|clocks| clocks.counter_discontinuity(old, new))
+    let mut clocks = CLOCKS.lock();
+    interrupted(clocks.as_mut().ok_or(Error::NotSet)?, |clocks| clocks.counter_discontinuity(old, new))
 }
 
 /// Readers of the page make the system call while `what` is done.
-fn interrupted(what: impl FnOnce(&mut Timekeeper) -> Result<(), Error>) -> Result<(), Error> {
-    let mut clocks = CLOCKS.lock();
-    let clocks = clocks.as_mut().ok_or(Error::NotSet)?;
+fn interrupted(clocks: &mut Timekeeper, what: impl FnOnce(&mut Timekeeper) -> Result<(), Error>) -> Result<(), Error> {
     WRITER.disable_counter();
     let outcome = what(clocks);
     WRITER.enable_counter();

@@ -65,7 +65,7 @@ pub fn examine_cpu() {
     ONE_HAS_ERRATUM.fetch_or(cpu::is_cortex_a73(), Ordering::Relaxed);
 }
 
-/// How programs learn on which CPU they are: there is no register for it.
+/// How programs learn on which CPU they are: the image has no `getcpu` that would read it.
 #[must_use]
 pub fn cpu_number() -> CpuNumber {
     CpuNumber::SystemCall

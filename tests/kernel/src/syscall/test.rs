@@ -27,11 +27,14 @@ const LEAP_SECOND: u64 = FIRST + 5;
 /// Sets the number that `__vdso_number` returns.
 const SET_NUMBER: u64 = FIRST + 6;
 
+/// The counter goes back by so many cycles, and nobody says so.
+const LOSE_COUNTER: u64 = FIRST + 7;
+
 /// All of them.
-pub const NUMBERS: RangeInclusive<u64> = FIRST..=SET_NUMBER;
+pub const NUMBERS: RangeInclusive<u64> = FIRST..=LOSE_COUNTER;
 /// From here on: the architecture's own.
 #[allow(dead_code, reason = "not every architecture has some")]
-pub const ARCH_CALLS: u64 = SET_NUMBER + 1;
+pub const ARCH_CALLS: u64 = LOSE_COUNTER + 1;
 
 /// In ns.
 const NAP: u64 = 100_000_000;
@@ -55,6 +58,13 @@ pub fn handle(number: u64, argument: u64) -> Outcome {
             let before = counter::read();
             counter::simulate_lead(argument);
             embedding::counter_discontinuity(before, before.wrapping_add(argument))?;
+            Ok(0)
+        }
+        LOSE_COUNTER => {
+            let before = counter::read();
+            counter::simulate_lead(argument);
+            embedding::counter_discontinuity(before, before.wrapping_add(argument))?;
+            counter::simulate_lead(0);
             Ok(0)
         }
         NOTICE_RESET => {
