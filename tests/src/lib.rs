@@ -10,6 +10,7 @@
 //! | [`guest`] | an image for another architecture, called under QEMU's user mode |
 //! | [`machine`] | instructions as the checker of memory models takes them |
 //! | [`random`] | numbers that are the same in every run |
+//! | [`unwinding`] | frame descriptions, evaluated as an unwinder does it |
 //!
 //! A test that needs a program of the machine asks for it by [`need!`]. Where the program is missing the test is
 //! *skipped*: one line on standard error and, if `VDSO_SKIPPED` names a file, the same line at its end, from where
@@ -33,6 +34,7 @@ pub mod clocks;
 pub mod guest;
 pub mod machine;
 pub mod random;
+pub mod unwinding;
 
 pub use architecture::{Architecture, Emulated};
 
