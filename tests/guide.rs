@@ -1,7 +1,7 @@
 //! `docs/embedding.md`: what it quotes is in the example. And what any document links to is there.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use vdso_tests::workspace;
 
 const GUIDE: &str = "docs/embedding.md";
@@ -81,6 +81,38 @@ fn links_lead_somewhere() {
         }
     }
     assert!(count >= 50, "{count} links");
+}
+
+/// Every source file below a folder.
+fn sources(folder: &Path, list: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of the workspace") {
+        let path = entry.expect("an entry of it").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if name != "target" && !name.starts_with('.') {
+                sources(&path, list);
+            }
+        } else if name.ends_with(".rs") {
+            list.push(path);
+        }
+    }
+}
+
+/// Documents name files also without a link, by the ends of their paths.
+#[test]
+fn files_that_are_named_are_there() {
+    let mut all = Vec::new();
+    sources(workspace(), &mut all);
+    let mut count = 0;
+    for document in DOCUMENTS {
+        let text = fs::read_to_string(workspace().join(document)).unwrap_or_else(|error| panic!("{document}: {error}"));
+        let words = text.split('`').flat_map(str::split_whitespace);
+        for name in words.filter(|word| word.ends_with(".rs") && !word.contains(['(', 'A'])) {
+            assert!(all.iter().any(|path| path.ends_with(name)), "{document} names {name}, which is not there");
+            count += 1;
+        }
+    }
+    assert!(count >= 50, "{count} files");
 }
 
 /// Whether a link from a document with this text in this folder has its file, and the file its heading.
