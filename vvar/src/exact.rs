@@ -122,6 +122,18 @@ impl Shift {
     }
 }
 
+impl Shift {
+    /// [`Shift::applied`], for a coarse time. That can be 1 ns behind the exact one for which the result was checked not to be
+    /// before 1970, as hot values can.
+    #[inline(always)]
+    pub(crate) fn applied_to_coarse(self, time: Timespec) -> Result<Timespec, Error> {
+        self.applied(time).or_else(|error| match error {
+            Error::Time { sec: -1, .. } => Ok(Timespec { sec: 0, nsec: 0 }),
+            error => Err(error),
+        })
+    }
+}
+
 #[cold]
 fn out_of_range(sec: i64, nsec: u32) -> Error {
     Error::Time { sec, nsec }

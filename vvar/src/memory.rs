@@ -87,6 +87,10 @@ impl RawPage {
     /// `page` is aligned to 4096 and points to 4096 bytes that stay mapped and readable while this value or a copy of it is
     /// used, writable too if it is used through [`PageWrite`], and that nothing in this program accesses otherwise than by
     /// atomic operations of the same size.
+    ///
+    /// Every offset that this value or a copy of it is used with is a multiple of the word's size and below 4096, and every
+    /// index of a line below [`LINES`](crate::page::LINES): those of [`crate::page`] and [`crate::clock`] are. Nothing checks
+    /// it, as a check would be part of every clock read of a program.
     #[must_use]
     #[inline(always)]
     pub const unsafe fn new(page: *mut u8) -> RawPage {
@@ -96,14 +100,14 @@ impl RawPage {
     #[inline(always)]
     fn word_u32(&self, offset: usize) -> &AtomicU32 {
         debug_assert!(offset <= SIZE - 4 && offset % 4 == 0);
-        // SAFETY: in bounds and aligned, as the trait's offsets are; mapped and atomic, as promised to `new`.
+        // SAFETY: in bounds and aligned, mapped and atomic, as promised to `new`.
         unsafe { &*self.0.add(offset).cast::<AtomicU32>() }
     }
 
     #[inline(always)]
     fn word_u64(&self, offset: usize) -> &AtomicU64 {
         debug_assert!(offset <= SIZE - 8 && offset % 8 == 0);
-        // SAFETY: in bounds and aligned, as the trait's offsets are; mapped and atomic, as promised to `new`.
+        // SAFETY: in bounds and aligned, mapped and atomic, as promised to `new`.
         unsafe { &*self.0.add(offset).cast::<AtomicU64>() }
     }
 }
@@ -136,7 +140,10 @@ impl PageWrite for RawPage {
 }
 
 impl Page {
-    /// This page as a [`RawPage`], for as long as it lives.
+    // An offset that is none of the page's is brought into it and aligned: whoever has a `Page` has promised nothing. For the
+    // offsets of `page` the compiler sees that there is nothing to do, or it costs a cycle.
+
+    /// This page as a [`RawPage`], for as long as it lives; to be used with offsets of words only.
     #[inline(always)]
     fn raw(&self) -> RawPage {
         RawPage(core::ptr::from_ref(self).cast_mut().cast())
@@ -146,22 +153,22 @@ impl Page {
 impl PageRead for Page {
     #[inline(always)]
     fn load_u32(&self, offset: usize) -> u32 {
-        self.raw().load_u32(offset)
+        self.raw().load_u32(offset & (SIZE - 4))
     }
     #[inline(always)]
     fn load_u64(&self, offset: usize) -> u64 {
-        self.raw().load_u64(offset)
+        self.raw().load_u64(offset & (SIZE - 8))
     }
 }
 
 impl PageWrite for Page {
     #[inline(always)]
     fn store_u32(&self, offset: usize, value: u32) {
-        self.raw().store_u32(offset, value);
+        self.raw().store_u32(offset & (SIZE - 4), value);
     }
     #[inline(always)]
     fn store_u64(&self, offset: usize, value: u64) {
-        self.raw().store_u64(offset, value);
+        self.raw().store_u64(offset & (SIZE - 8), value);
     }
 }
 

@@ -51,7 +51,8 @@
 //! `1 ns + delay * change of rate`. The delay runs from the publish's anchor to when its stores are seen: at most
 //! [`LATE_NANOS`](crate::writer::LATE_NANOS) plus the time that a store takes to become visible, unless the publish was
 //! counted late; and as it is the counter that is asked, up to two of its ticks more. The change of rate is at most twice
-//! [`MAX_SLEW_PPB`](crate::rate::MAX_SLEW_PPB), 0.1 %. So a step back is 2 ns at worst, and none while the rate stays. Only
+//! [`MAX_SLEW_PPB`](crate::rate::MAX_SLEW_PPB), 0.1 %. So a step back is 2 ns at worst, and none while the rate stays: 1 ns
+//! then, if the publish is the first for 2^shift cycles (a second and more), behind which the slot before was exact. Only
 //! with a counter of less than 2.5 MHz the ticks count: 4 ns at 1 MHz, the lowest frequency that there may be. A skew that the
 //! kernel admits between the CPUs' counters adds to it.
 

@@ -101,6 +101,8 @@ pub struct State {
     raw: Instant,
     /// MONOTONIC_COARSE, as of the last publish of any kind.
     coarse: Timespec,
+    /// When that was: cycles after `anchor`.
+    coarse_at: u64,
     offsets: Offsets,
     slew: i32,
     /// What `slew` makes of the source's frequency.
@@ -191,6 +193,7 @@ impl Timekeeper {
             monotonic: Instant { time: start.monotonic, rest: 0 },
             raw: Instant { time: start.raw, rest: 0 },
             coarse: start.monotonic,
+            coarse_at: 0,
             offsets,
             slew: 0,
             rate,
@@ -314,8 +317,9 @@ impl Timekeeper {
         Ok(())
     }
 
+    /// Also for a counter value before the last publish of the coarse clocks alone: what happened then can be told later.
     fn monotonic_at(&self, counter: u64) -> Result<Timespec, Error> {
-        Ok(self.advanced(counter)?.monotonic.time)
+        Ok(self.advanced_by(self.delta_since(counter, 0)?)?.monotonic.time)
     }
 
     /// The machine is about to sleep; `counter` is its last good value. The clocks stop here, and until
@@ -326,7 +330,7 @@ impl Timekeeper {
     ///
     /// # Errors
     ///
-    /// [`Error::BeforeAnchor`].
+    /// [`Error::BeforeAnchor`]; [`Error::Time`] if MONOTONIC is past 2^63 ns.
     pub fn suspend(&mut self, counter: u64) -> Result<(), Error> {
         let state = State { stopped: true, ..self.advanced(counter)? };
         self.enter_epoch(state, counter);
@@ -377,7 +381,7 @@ impl Timekeeper {
     ///
     /// # Errors
     ///
-    /// [`Error::BeforeAnchor`] if `old` is before the last publish.
+    /// [`Error::BeforeAnchor`] if `old` is before the last publish; [`Error::Time`] if MONOTONIC is past 2^63 ns there.
     pub fn counter_discontinuity(&mut self, old: u64, new: u64) -> Result<(), Error> {
         let state = self.advanced(old)?;
         self.enter_epoch(state, new);
@@ -388,12 +392,13 @@ impl Timekeeper {
     /// at `new`. With the next publish all lines change together.
     ///
     /// Call [`Writer::disable_counter`] first and read the counters then: a reader of the page that went on by the old rate
-    /// past `old` would be ahead of the clocks. Afterwards [`Writer::enable_counter`] and a publish.
+    /// past `old` would be ahead of the clocks. Afterwards [`Timekeeper::describe`], as readers allow for the skew that the page
+    /// says, [`Writer::enable_counter`] and a publish.
     ///
     /// # Errors
     ///
     /// [`Error::Frequency`], [`Error::Width`], [`Error::Synchronisation`], [`Error::Skew`] of the new counter;
-    /// [`Error::BeforeAnchor`].
+    /// [`Error::BeforeAnchor`]; [`Error::Time`] if MONOTONIC is past 2^63 ns at `old`.
     pub fn change_counter(&mut self, old: u64, source: Source, new: u64) -> Result<(), Error> {
         let max_skew = source.check()?;
         let mut state = self.advanced(old)?;
@@ -415,7 +420,7 @@ impl Timekeeper {
     /// From here on the clocks count from `counter`, and plans made before are void.
     fn enter_epoch(&mut self, state: State, counter: u64) {
         let epoch = self.committed.epoch.wrapping_add(1);
-        self.committed = State { epoch, shown: false, anchor: counter & self.source.mask(), ..state };
+        self.committed = State { epoch, shown: false, anchor: counter & self.source.mask(), coarse_at: 0, ..state };
     }
 
     /// The committed state, reckoned on to `counter`.
@@ -423,17 +428,25 @@ impl Timekeeper {
         self.advanced_by(self.delta(counter)?)
     }
 
-    /// Cycles from the committed state's anchor to `counter`; 0 while the clocks stand still.
+    /// Cycles from the committed state's anchor to `counter`; 0 while the clocks stand still. Nothing goes back behind the last
+    /// publish of any kind.
     #[inline(always)]
     fn delta(&self, counter: u64) -> Result<u64, Error> {
-        let (mask, anchor) = (self.source.mask(), self.committed.anchor);
-        let delta = counter.wrapping_sub(anchor) & mask;
+        self.delta_since(counter, self.committed.coarse_at)
+    }
+
+    /// Cycles from the committed state's anchor to `counter`, which is not before `earliest` of them but for a skew.
+    #[inline(always)]
+    fn delta_since(&self, counter: u64, earliest: u64) -> Result<u64, Error> {
+        let mask = self.source.mask();
+        let anchor = self.committed.anchor.wrapping_add(earliest) & mask;
+        let since = counter.wrapping_sub(anchor) & mask;
         if self.committed.stopped {
             Ok(0)
-        } else if delta <= mask >> 1 {
-            Ok(delta)
+        } else if since <= (mask >> 1) - earliest {
+            Ok(earliest + since)
         } else if anchor.wrapping_sub(counter) & mask <= self.max_skew {
-            Ok(0)
+            Ok(earliest)
         } else {
             Err(Error::BeforeAnchor { anchor, counter })
         }
@@ -444,7 +457,8 @@ impl Timekeeper {
         let state = self.committed;
         let monotonic = state.monotonic.advanced(delta, nanos_per_second(state.slew), self.divisor)?;
         let raw = state.raw.advanced(delta, nanos_per_second(0), self.divisor)?;
-        Ok(State { anchor: state.anchor.wrapping_add(delta) & self.source.mask(), monotonic, raw, ..state })
+        let anchor = state.anchor.wrapping_add(delta) & self.source.mask();
+        Ok(State { anchor, monotonic, raw, coarse_at: 0, ..state })
     }
 
     #[inline(always)]
@@ -456,7 +470,9 @@ impl Timekeeper {
     #[inline(always)]
     fn slot(&self, state: &State, clock: Clock, shift: Shift) -> Result<Slot, Error> {
         let (instant, rate) = match clock {
-            Clock::RealtimeCoarse | Clock::MonotonicCoarse => return shift.applied(state.coarse).map(Slot::coarse),
+            Clock::RealtimeCoarse | Clock::MonotonicCoarse => {
+                return shift.applied_to_coarse(state.coarse).map(Slot::coarse)
+            }
             Clock::MonotonicRaw => (state.raw, self.raw_rate),
             _ => (state.monotonic, state.rate),
         };
@@ -470,12 +486,12 @@ impl Timekeeper {
     /// # Errors
     ///
     /// [`Error::NotSet`] for REALTIME and what follows it before the first [`Timekeeper::set_realtime`] is published;
-    /// [`Error::BeforeAnchor`].
+    /// [`Error::BeforeAnchor`]; [`Error::Time`] for a clock that is past 2^63 ns.
     #[inline]
     pub fn now(&self, counter: u64, clock: Clock) -> Result<Timespec, Error> {
         let state = &self.committed;
         if clock.is_coarse() {
-            return state.offsets.of(clock)?.applied(state.coarse);
+            return state.offsets.of(clock)?.applied_to_coarse(state.coarse);
         }
         let slot = self.slot(state, clock, state.offsets.of(clock)?)?;
         let counter = if state.stopped { state.anchor } else { counter };
@@ -492,7 +508,8 @@ impl Timekeeper {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfReach`] past half the counter's range; [`Error::NotSet`]; [`Error::Time`].
+    /// [`Error::OutOfReach`] past half the counter's range, and of a time to come while the clocks stand still
+    /// ([`Timekeeper::suspend`]); [`Error::NotSet`]; [`Error::Time`].
     pub fn counter_at(&self, clock: Clock, time: Timespec) -> Result<u64, Error> {
         let time = check_time(i64::try_from(time.sec).unwrap_or(i64::MAX), time.nsec)?;
         let slot = {
@@ -503,7 +520,7 @@ impl Timekeeper {
         // At the slot's start there is nothing to wait for: its time is what a counter that lags is given.
         let skew = if delta == 0 { 0 } else { self.max_skew };
         // Below 2^63 + 2^62.
-        if delta + skew > self.source.mask() >> 1 {
+        if delta + skew > self.source.mask() >> 1 || delta != 0 && self.committed.stopped {
             return Err(Error::OutOfReach);
         }
         Ok(slot.start.wrapping_add(delta + skew) & self.source.mask())
@@ -519,7 +536,11 @@ impl Timekeeper {
             on &= !Clock::FOLLOW_REALTIME;
         }
         let mut slots = [Slot::coarse(Timespec { sec: 0, nsec: 0 }); Clock::ALL.len()];
-        each_clock!(clocks, PLACE, CLOCK => slots[PLACE] = self.slot(&state, CLOCK, state.offsets.of_line(CLOCK))?);
+        each_clock!(clocks, PLACE, CLOCK => match self.slot(&state, CLOCK, state.offsets.of_line(CLOCK)) {
+            Ok(slot) => slots[PLACE] = slot,
+            // Past 2^63 ns, for which the others are not to stand still.
+            Err(_) => on &= !CLOCK.bit(),
+        });
         Ok(Plan {
             anchor: state.anchor,
             clocks,
@@ -564,7 +585,8 @@ impl Timekeeper {
     /// Nothing but the coarse clocks.
     #[inline(always)]
     fn plan_coarse(&self, counter: u64) -> Result<Plan<State>, Error> {
-        let state = State { coarse: self.shown_after(self.delta(counter)?)?, ..self.committed };
+        let delta = self.delta(counter)?;
+        let state = State { coarse: self.shown_after(delta)?, coarse_at: delta, ..self.committed };
         let steps = if state.shown { 0 } else { Clock::COARSE };
         let plan = self.make_plan(state, Clock::COARSE, steps)?;
         Ok(Plan { anchor: counter & self.source.mask(), ..plan })
@@ -585,6 +607,8 @@ impl Planner for Timekeeper {
     #[inline(always)]
     fn commit(&mut self, plan: &Plan<State>) -> bool {
         if plan.state.epoch != self.committed.epoch {
+            // The page has shown the plan's coarse time, and may do so until the next publish.
+            self.committed.coarse = self.committed.coarse.max(plan.state.coarse);
             return false;
         }
         self.committed = plan.state;

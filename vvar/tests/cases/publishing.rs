@@ -521,6 +521,47 @@ fn jump_of_the_counter_within_a_publish_shows_no_wrong_time() {
     }
 }
 
+/// A publish that turns out void has shown a coarse time already: no program may get an earlier one afterwards, from the page or
+/// by the system call.
+#[test]
+fn coarse_time_of_a_void_publish_is_kept() {
+    for at in 0.. {
+        let machine = Machine::boot();
+        machine.pass(TICK);
+        let (jumped, latest) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
+        let check = {
+            let latest = latest.clone();
+            move |place: usize| {
+                let time = machine.clock_gettime(Clock::MonotonicCoarse);
+                assert!(
+                    time >= latest.get(),
+                    "{time} after {} at store {place}, a jump before store {at}",
+                    latest.get()
+                );
+                latest.set(time);
+            }
+        };
+        let (seen, checked) = (jumped.clone(), check.clone());
+        machine.memory.at_stores(move |store| {
+            if store == at {
+                machine.writer.disable_counter();
+                let old = machine.counter.replace(17);
+                machine.clocks.borrow_mut().counter_discontinuity(old, 17).expect("the counter was good");
+                machine.writer.enable_counter();
+                seen.set(true);
+            }
+            checked(store);
+        });
+        let _ = machine.publish().expect("nobody holds the page");
+        machine.memory.quiet();
+        check(usize::MAX);
+        if !jumped.get() {
+            assert!(at >= STORES, "a publish makes more stores than {at}");
+            break;
+        }
+    }
+}
+
 /// A planner after whose commits an interrupt comes.
 struct ThenInterrupted<F>(Locked, F);
 

@@ -620,6 +620,89 @@ fn largest_count_of_the_hot_formula_does_not_wrap() {
     }
 }
 
+/// A publish of the coarse clocks alone is one that nothing goes back behind, as a full one is.
+#[test]
+fn nothing_goes_back_behind_a_coarse_publish() {
+    let lag = 50;
+    let source = Source { synchronisation: Synchronisation::Checked { max_skew: lag }, ..TSC };
+    let mut kernel = Kernel::set(source, BOOT, DAY);
+    kernel.pass(TSC.frequency / 2);
+    kernel.publish_coarse();
+    let (anchor, coarse) = (kernel.counter, kernel.read(Clock::MonotonicCoarse));
+    // A CPU whose counter lags, within what is admitted.
+    let _ = kernel.writer.publish_coarse(|| anchor - lag, &mut kernel.clocks).expect("within the skew");
+    assert_eq!(kernel.read(Clock::MonotonicCoarse), coarse);
+    let _ = kernel.writer.publish(|| anchor - lag, &mut kernel.clocks).expect("within the skew");
+    assert!(kernel.read(Clock::MonotonicCoarse) >= coarse);
+    kernel.counter = anchor;
+    kernel.pass(TSC.frequency / 2);
+    kernel.publish_coarse();
+    let (anchor, counter) = (kernel.counter, kernel.counter - TSC.frequency / 4);
+    let refusal = Err(Error::BeforeAnchor { anchor, counter });
+    assert_eq!(kernel.writer.publish(|| counter, &mut kernel.clocks).map(|_| ()), refusal);
+    assert_eq!(kernel.writer.publish_coarse(|| counter, &mut kernel.clocks).map(|_| ()), refusal);
+    assert_eq!(kernel.clocks.counter_discontinuity(counter, 0), refusal);
+    assert_eq!(kernel.clocks.suspend(counter), refusal);
+    // What was true earlier can be told later.
+    kernel.clocks.set_realtime(counter, DAY, 0).expect("since the last full publish");
+    let coarse = kernel.read(Clock::MonotonicCoarse);
+    kernel.clocks.counter_discontinuity(anchor, 0).expect("the clocks have room");
+    let _ = kernel.writer.publish(|| 0, &mut kernel.clocks).expect("the counter is good");
+    kernel.counter = 0;
+    assert!((0..=1).contains(&(kernel.read(Clock::MonotonicCoarse) - coarse)));
+}
+
+/// A clock that is past its end does not keep the others from going on.
+#[test]
+fn clocks_go_on_while_one_is_past_its_end() {
+    let mut kernel = Kernel::set(TSC, BOOT, DAY);
+    kernel.clocks.set_realtime(kernel.counter, END as i64 - 1, 0).expect("the last second");
+    let _ = kernel.writer.publish(|| kernel.counter, &mut kernel.clocks).expect("in range");
+    for coarse in [false, true] {
+        kernel.counter += 2 * TSC.frequency;
+        let counter = kernel.counter;
+        let published = match coarse {
+            true => kernel.writer.publish_coarse(|| counter, &mut kernel.clocks),
+            false => kernel.writer.publish(|| counter, &mut kernel.clocks),
+        };
+        let _ = published.expect("MONOTONIC has room");
+        assert_eq!(kernel.page_time(Clock::Realtime), None);
+        assert!(matches!(kernel.clocks.now(counter, Clock::Realtime), Err(Error::Time { .. })));
+        let behind = kernel.read(Clock::Monotonic) - kernel.read(Clock::MonotonicCoarse);
+        assert!((0..=1).contains(&behind), "MONOTONIC_COARSE is {behind} ns behind");
+    }
+    let counter = kernel.counter;
+    kernel.clocks.set_realtime(counter, DAY, 0).expect("in range");
+    let _ = kernel.writer.publish(|| counter, &mut kernel.clocks).expect("in range");
+    assert_eq!(kernel.page_time(Clock::Realtime).map(nanos), Some(i128::from(DAY) * SECOND));
+}
+
+/// A coarse clock takes the value that programs see, which can be 1 ns behind the exact one that was set to 0.
+#[test]
+fn realtime_can_be_set_to_its_beginning() {
+    for frequency in [24_000_000, 2_596_123_457] {
+        for passed in 1..=2_000 {
+            let mut kernel = Kernel::set(Source { frequency, ..TSC }, BOOT, DAY);
+            let counter = BOOT + passed * 1_237;
+            kernel.clocks.set_realtime(counter, 0, 0).expect("1970");
+            let _ = kernel.writer.publish(|| counter, &mut kernel.clocks).expect("what was set is published");
+            kernel.counter = counter;
+            for clock in [Clock::Realtime, Clock::RealtimeCoarse] {
+                assert_eq!(kernel.page_time(clock).map(nanos), Some(0), "{frequency} Hz, {passed}: {clock:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn timer_is_out_of_reach_while_the_clocks_stand_still() {
+    let mut kernel = kernel();
+    let now = kernel.read(Clock::Monotonic);
+    kernel.suspend();
+    assert_eq!(kernel.clocks.counter_at(Clock::Monotonic, timespec(now + 1_000)), Err(Error::OutOfReach));
+    assert!(kernel.clocks.counter_at(Clock::Monotonic, timespec(now - 1_000)).is_ok(), "past already");
+}
+
 /// The counter goes back, and nobody says so: what `now` and `publish` refuse with is what `counter_discontinuity` takes.
 #[test]
 fn reset_that_nobody_announced_is_told_by_the_error() {
