@@ -22,11 +22,15 @@ use crate::page::Encoding;
 pub const HOT_SHIFT: u32 = 32;
 
 /// A decoded control word of this layout.
+///
+/// The fields are public and unchecked. [`Control::decode`] gives a width of 1 to 64 and a shift of 0 to 63, of which writers
+/// use 32 to 64 and 0 to [`HOT_SHIFT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Control {
     /// Where the count comes from.
     pub kind: CounterKind,
-    /// Width of the counter in bits, 1 to 64.
+    /// Width of the counter in bits, 1 to 64. What the methods here and those of [`Slot`](crate::slot::Slot) do with another one,
+    /// each of them says.
     pub bits: u32,
     /// The slots' shift, 0 to 32.
     pub shift: u32,
@@ -78,7 +82,12 @@ impl Control {
         }
     }
 
-    /// Encodes, for a line of that encoding.
+    /// Encodes, for a line of that encoding. Of a width above 64 or a shift above 63 the lower six bits are taken (of the width
+    /// less one): such a word says something else.
+    ///
+    /// # Panics
+    ///
+    /// With overflow checks, for a width of 0. Without them that is 64.
     #[must_use]
     #[inline(always)]
     pub const fn word(self, encoding: Encoding) -> u32 {
@@ -104,6 +113,10 @@ impl Control {
     }
 
     /// The counter's values as a mask.
+    ///
+    /// # Panics
+    ///
+    /// With overflow checks, for a width above 64; without them the mask is a wrong one. For a width of 0 it is that of 64.
     #[must_use]
     #[inline(always)]
     pub const fn mask(self) -> u64 {

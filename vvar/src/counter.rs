@@ -1,6 +1,7 @@
 //! Reading a counter, in order.
 
 use crate::arch::CounterKind;
+use crate::error::Error;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A machine's counters, as the reader needs them.
@@ -50,33 +51,80 @@ impl Reading {
 /// [`WarpTest::max_warp`] then is the largest step back that one of them saw behind another: what goes into
 /// [`Synchronisation::Checked`](crate::timekeeper::Synchronisation::Checked). 0 after many observations speaks for
 /// synchronised counters.
+///
+/// A counter of fewer than 64 bits wraps, and takes a test of its width ([`WarpTest::of_width`]).
 #[derive(Debug, Default)]
 pub struct WarpTest {
+    /// The latest value of any CPU. Of a counter that wraps, a number of 64 bits that does not: the value in its lower bits,
+    /// and above them how often it has wrapped, from somewhere. [`NOTHING`] before the first one.
     latest: AtomicU64,
     warp: AtomicU64,
+    /// Bits above the counter's width.
+    unused: u32,
 }
 
+/// No value was seen yet.
+const NOTHING: u64 = 0;
+
 impl WarpTest {
-    /// A test that has seen nothing.
+    /// A test of a 64-bit counter that has seen nothing. That one is taken never to wrap.
     #[must_use]
     pub const fn new() -> WarpTest {
-        WarpTest { latest: AtomicU64::new(0), warp: AtomicU64::new(0) }
+        WarpTest::without(0)
+    }
+
+    /// A test of a counter that is `bits` wide, 32 to 64 as in [`Source::bits`](crate::Source::bits); it has seen nothing.
+    ///
+    /// A value is compared by the shorter way round: up to half the counter's range ahead of the latest one it is later, else
+    /// it is a step back. So half of that range (0.2 s for 32 bits at 10 GHz) may not pass without an observation, nor within
+    /// one: observe with interrupts off, and after a longer pause make another test. 64 bits are [`WarpTest::new`], which has
+    /// no such limit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Width`] below 32 or above 64 bits.
+    pub const fn of_width(bits: u32) -> Result<WarpTest, Error> {
+        if bits < 32 || bits > 64 {
+            return Err(Error::Width { bits });
+        }
+        Ok(WarpTest::without(64 - bits))
+    }
+
+    const fn without(unused: u32) -> WarpTest {
+        WarpTest { latest: AtomicU64::new(NOTHING), warp: AtomicU64::new(0), unused }
     }
 
     /// Reads this CPU's counter through `read`, which must be ordered, and compares it with the latest value of any CPU.
+    /// Bits of it above the counter's width are ignored.
     pub fn observe(&self, read: impl FnOnce() -> u64) {
         // Acquire, so that the read takes place after the one that gave this value.
         let latest = self.latest.load(Ordering::Acquire);
         let now = read();
+        let now = match self.unused {
+            0 => now,
+            unused if latest == NOTHING => {
+                // Equal to the value in the counter's bits, and in the middle: 2^62 or more from 0, and from 2^64, which are
+                // 14 years of a 63-bit counter at 10 GHz. Who is not the first has no value yet to compare this one with.
+                let first = sign_extended(now, unused).wrapping_add(1 << 63);
+                let _ = self.latest.compare_exchange(NOTHING, first, Ordering::Release, Ordering::Relaxed);
+                return;
+            }
+            unused => latest.wrapping_add(sign_extended(now.wrapping_sub(latest), unused)),
+        };
         if now < latest {
             self.warp.fetch_max(latest - now, Ordering::Relaxed);
         }
         self.latest.fetch_max(now, Ordering::Release);
     }
 
-    /// The largest step back so far, in cycles.
+    /// The largest step back so far, in cycles: at most half the range of a counter that wraps.
     #[must_use]
     pub fn max_warp(&self) -> u64 {
         self.warp.load(Ordering::Relaxed)
     }
+}
+
+/// From the counter's width, as a slot does it. `unused` is below 64.
+const fn sign_extended(value: u64, unused: u32) -> u64 {
+    ((value << unused) as i64 >> unused) as u64
 }

@@ -16,6 +16,9 @@ use crate::rate::Rate;
 const HOT_MULT: u64 = 0xffff_ffff_0000_0000;
 
 /// A slot's content. It is meaningful together with the line's [`Control`].
+///
+/// The fields are public and unchecked, as are those of [`Control`] and [`Rate`]. Slots of a page, and those of a
+/// [`Timekeeper`](crate::Timekeeper), are within the ranges that the methods name; who fills in the fields sees to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
     /// The counter's value that the slot counts from; 0 for a coarse clock.
@@ -30,6 +33,12 @@ pub struct Slot {
 
 impl Slot {
     /// A fine clock that shows `sec` and `nsec + fraction / 2^64` at `start`.
+    ///
+    /// `nsec` is below 10^9 and `rate.shift` at most [`HOT_SHIFT`]: else `base` lacks its upper bits.
+    ///
+    /// # Panics
+    ///
+    /// With overflow checks, for a `rate.shift` above 63. Without them the slot is a wrong one.
     #[must_use]
     #[inline(always)]
     pub const fn fine(start: u64, rate: Rate, sec: u64, nsec: u32, fraction: u64) -> Slot {
@@ -67,6 +76,14 @@ impl Slot {
     ///
     /// A smaller step back is the difference between two CPUs' counters: the slot's start answers it, the time that every
     /// reader of this slot is given at the earliest.
+    ///
+    /// Bits of `counter` above the counter's width are ignored. A coarse clock's slot shows the same time for every `counter`
+    /// below 2^63. For a shift above [`HOT_SHIFT`], which no writer uses, the time is a wrong one.
+    ///
+    /// # Panics
+    ///
+    /// With overflow checks, unless `control.bits` is 1 to 64 and `control.shift` 0 to 63, as [`Control::decode`] gives them.
+    /// Without the checks the time is a wrong one.
     #[must_use]
     #[inline]
     pub fn value_at(self, counter: u64, control: Control, max_skew: u64) -> Option<Timespec> {
@@ -108,6 +125,13 @@ impl Slot {
 
     /// The first counter value, as cycles after the start, at which [`Slot::value_at`] is `target` or later; `None` if
     /// that is past half the counter's range.
+    ///
+    /// `control.shift` is at most [`HOT_SHIFT`], `control.bits` 1 to 64, and `base` as its field says: [`Control::decode`] alone
+    /// does not promise the first, nor a page that others write the last.
+    ///
+    /// # Panics
+    ///
+    /// With overflow checks, where one of these is not so. Without them the result is a wrong one.
     #[must_use]
     pub fn delta_of(self, target: Timespec, control: Control) -> Option<u64> {
         let start = Timespec { sec: self.sec, nsec: (self.base >> control.shift) as u32 };
