@@ -110,6 +110,8 @@ fn architectures_that_cannot_be() {
     static HUGE_PAGES: Architecture = Architecture { page_sizes: &[1 << 62], ..OWN };
     const CONVENTION: Convention = OWN.convention;
     static STACK: Architecture = Architecture { convention: Convention { stack_pointer: 64, ..CONVENTION }, ..OWN };
+    static UNALIGNED: Architecture =
+        Architecture { convention: Convention { stack_alignment: 0, ..CONVENTION }, ..OWN };
     static LINK: Architecture =
         Architecture { convention: Convention { return_address: 99, return_address_at: None, ..CONVENTION }, ..OWN };
     let cases: &[(&[&'static Architecture], &str)] = &[
@@ -123,6 +125,7 @@ fn architectures_that_cannot_be() {
         (&[&EMPTY_PAGES], "page_sizes = [0]: "),
         (&[&HUGE_PAGES], "page_sizes = [4611686018427387904]: "),
         (&[&STACK], "architecture \"own\": convention.stack_pointer = 64: the stack pointer has no bit"),
+        (&[&UNALIGNED], "convention.stack_alignment = 0: an alignment is a power of two"),
         (&[&LINK], "convention.return_address = 99: it starts out in a register that no function has to keep"),
     ];
     for (known, says) in cases {

@@ -4,6 +4,8 @@
 //! addresses until one of them and then a barrier for loads has come, or a synchronisation of the context, or the value is not
 //! used any more. Each way gets there before it calls a function or returns to one: what those load is not looked at. Loads
 //! from the function's own stack are not meant: nobody else stores there.
+//!
+//! Registers are followed, memory is not: so until then nothing is stored that the counter has a part in.
 
 use super::{Flow, Instruction, Liveness, OrderKind, Paths, Registers};
 use std::collections::HashMap;
@@ -19,6 +21,14 @@ pub struct AddressDependency {
     pub synchronises: fn(u32) -> bool,
     /// Whether a barrier of this number is for the loads before it and behind it.
     pub orders_loads: fn(u32) -> bool,
+    /// The bit that instructions write which store to memory and load nothing; none if only stores to the stack are known, by
+    /// [`StackEffect`](super::StackEffect).
+    pub memory: Registers,
+    /// The flags by which instructions select one of their operands. A processor may predict which: so what such an
+    /// instruction selects waits for a value only if it is made from that whichever operand it is.
+    pub conditions: Registers,
+    /// Whether reads of the counter are in program order with each other: what waits for a later one then waits for all.
+    pub counters_in_order: bool,
     /// What messages call the register or flag of this bit.
     pub name: fn(u32) -> String,
 }
@@ -28,6 +38,9 @@ pub struct AddressDependency {
 struct State {
     /// The registers whose values are made from the counter's on every way: an address of these makes a load wait.
     made: Registers,
+    /// Those that on every way hold what the counter read right before this one has read. Of two readings one may be selected,
+    /// by the other: what waits for either waits for the one that is used.
+    other: Registers,
     /// Those whose values are made from it on one way or another: while one of these is used, so is the counter.
     touched: Registers,
     /// Whether on every way a load has had an address made from it.
@@ -39,23 +52,10 @@ impl State {
     fn and(self, other: State) -> State {
         State {
             made: self.made & other.made,
+            other: self.other & other.other,
             touched: self.touched | other.touched,
             loaded: self.loaded && other.loaded,
         }
-    }
-
-    /// What is known behind an instruction; `load` are the registers of its address, if it loads what others may store.
-    fn after(self, instruction: &Instruction, load: Option<Registers>) -> State {
-        let order = &instruction.order;
-        let passed_on = |from: Registers| {
-            let depends = order.reads & from != 0 || load.is_some();
-            if depends {
-                from | order.writes
-            } else {
-                from & !order.writes
-            }
-        };
-        State { made: passed_on(self.made), touched: passed_on(self.touched), loaded: self.loaded || load.is_some() }
     }
 }
 
@@ -67,7 +67,11 @@ impl AddressDependency {
 
     /// What is out of order behind a counter read.
     pub fn fault(&self, paths: &Paths<'_>, counter: &Instruction, live: &Liveness) -> Option<String> {
-        let first = State { made: counter.order.writes, touched: counter.order.writes, loaded: false };
+        let value = counter.order.writes;
+        let is_counter = |it: &Instruction| matches!(it.order.kind, OrderKind::Counter { .. });
+        let before = paths.before(counter.address).map(|it| if is_counter(it) { it.order.writes } else { 0 });
+        let other = before.reduce(|all, way| all & way).unwrap_or(0) & !value;
+        let first = State { made: value, other, touched: value, loaded: false };
         let mut known: HashMap<u64, State> = HashMap::new();
         let mut work: Vec<(&Instruction, State)> = paths.behind(counter).map(|next| (next, first)).collect();
         while let Some((instruction, state)) = work.pop() {
@@ -82,12 +86,20 @@ impl AddressDependency {
                 continue;
             }
             let load = paths.shared_load(instruction);
+            let order = &instruction.order;
+            let stores = order.writes & self.memory != 0 || !instruction.stack.stores.is_empty();
+            if stores && order.reads & state.touched != 0 {
+                let (place, registers) = (instruction.named(), self.names(order.reads & state.touched));
+                return Some(format!(
+                    "its value, in {registers}, is stored at {place} before a load has waited for it"
+                ));
+            }
             let what = match (load, instruction.flow) {
                 (Some(address), _) if address & state.made == 0 => "a load",
                 (_, Flow::Call(_)) => "a call",
                 (_, Flow::Return) => "the return",
                 _ => {
-                    let state = state.after(instruction, load);
+                    let state = self.after(state, instruction, load);
                     work.extend(paths.behind(instruction).map(|instruction| (instruction, state)));
                     continue;
                 }
@@ -98,6 +110,29 @@ impl AddressDependency {
             ));
         }
         None
+    }
+
+    /// What is known behind an instruction; `load` are the registers of its address, if it loads what others may store: then
+    /// one of them is made from the counter.
+    fn after(&self, state: State, instruction: &Instruction, load: Option<Registers>) -> State {
+        let order = &instruction.order;
+        let operands = order.reads & !self.conditions;
+        let accesses = order.writes & self.memory != 0 || matches!(order.kind, OrderKind::Load { .. });
+        // An access that moves its base adds a constant to it: that register is made of what it was made of before.
+        let results = if accesses { order.writes & !order.reads } else { order.writes };
+        let depends = match load {
+            Some(_) => true,
+            None if accesses => false,
+            None if matches!(order.kind, OrderKind::Counter { .. }) => self.counters_in_order,
+            None if order.reads & self.conditions != 0 => {
+                operands & state.made != 0 && operands & !(state.made | state.other) == 0
+            }
+            None => operands & state.made != 0,
+        };
+        let made = if depends { state.made | results } else { state.made & !results };
+        let touches = load.is_some() || order.reads & state.touched != 0;
+        let touched = if touches { state.touched | order.writes } else { state.touched & !order.writes };
+        State { made, other: state.other & !order.writes, touched, loaded: state.loaded || load.is_some() }
     }
 
     /// Whether what is behind an instruction waits for the counter.

@@ -67,6 +67,11 @@ impl Architecture {
             let remedy = "number the registers that can be it below 64, in `order` as in `stack`";
             return refuse("convention.stack_pointer", convention.stack_pointer.to_string(), problem, remedy);
         }
+        if !convention.stack_alignment.is_power_of_two() {
+            let problem = "an alignment is a power of two";
+            let remedy = "give the bytes that the calling convention has the stack pointer be a multiple of, or 1";
+            return refuse("convention.stack_alignment", convention.stack_alignment.to_string(), problem, remedy);
+        }
         let saved = |register: u16| convention.callee_saved.iter().any(|(number, _)| *number == register);
         if convention.return_address_at.is_none() && !saved(convention.return_address) {
             let problem = "it starts out in a register that no function has to keep";
@@ -129,6 +134,9 @@ pub struct Convention {
     pub return_address_at: Option<i64>,
     /// Canonical frame address minus stack pointer at a function's first instruction.
     pub entry_offset: i64,
+    /// What the stack pointer is a multiple of throughout a function, in bytes: a power of two. The canonical frame address
+    /// is a multiple of it.
+    pub stack_alignment: u64,
     /// Bytes of a register.
     pub register_size: u64,
     /// Bytes below the stack pointer that belong to the function: no signal handler overwrites them.

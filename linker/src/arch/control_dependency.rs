@@ -8,8 +8,10 @@
 //! A branch counts whether its ways lead to different places or meet before the barrier; a decoder whose architecture wants more
 //! leaves the registers of a branch that decides nothing out of `reads`.
 //!
-//! Whether the loads before the last one are done when that is, is not asked: the page's reader has a barrier between its first
-//! load and this (`vvar`), and whoever reads the counter for himself needs one, too.
+//! The branch waits for the last load alone. So a barrier for loads stands before that one, which lets it begin only when those
+//! before it are done, the caller's included. Two loads that one instruction makes are in no order: neither is the last.
+//!
+//! What the kernel loads in a system call is not looked at, as little as what a function does that is called.
 
 use super::{Flow, Instruction, OrderKind, Paths, Registers, Step};
 use std::collections::HashMap;
@@ -23,6 +25,12 @@ pub struct ControlDependency {
     pub barrier: &'static str,
     /// Whether a barrier of this number waits for the loads before it, so that what waits for it needs no branch.
     pub completes_loads: fn(u32) -> bool,
+    /// Whether a barrier of this number lets loads behind it begin only when those before it are done.
+    pub orders_loads: fn(u32) -> bool,
+    /// What messages call that barrier.
+    pub load_barrier: &'static str,
+    /// The bit that instructions write which store to memory and load nothing; none if they write no register.
+    pub memory: Registers,
 }
 
 /// The registers and flags that on every way to an instruction hold something made from the last load.
@@ -30,8 +38,8 @@ pub struct ControlDependency {
 pub struct LastLoad(HashMap<u64, Registers>);
 
 impl LastLoad {
-    /// Of all instructions.
-    pub fn new(paths: &Paths<'_>) -> Self {
+    /// Of all instructions; `memory` as in [`ControlDependency`].
+    fn new(paths: &Paths<'_>, memory: Registers) -> Self {
         // The largest solution: from everything down, until it agrees with itself.
         let mut known: HashMap<u64, Registers> = paths.instructions().map(|it| (it.address, Registers::MAX)).collect();
         let mut changed = true;
@@ -39,7 +47,8 @@ impl LastLoad {
             changed = false;
             for instruction in paths.instructions() {
                 let address = instruction.address;
-                let mut ways = paths.before(address).map(|way| behind(paths, way, known[&way.address])).peekable();
+                let mut ways =
+                    paths.before(address).map(|way| behind(paths, way, known[&way.address], memory)).peekable();
                 let entered = paths.is_entry(address) || ways.peek().is_none();
                 let now = if entered { 0 } else { ways.fold(Registers::MAX, |all, way| all & way) };
                 changed |= known.insert(address, now) != Some(now);
@@ -55,17 +64,27 @@ impl LastLoad {
 }
 
 /// The registers made from the last load behind an instruction before which `before` are.
-fn behind(paths: &Paths<'_>, instruction: &Instruction, before: Registers) -> Registers {
+fn behind(paths: &Paths<'_>, instruction: &Instruction, before: Registers, memory: Registers) -> Registers {
     let order = &instruction.order;
+    // An access that moves its base reads and writes that register, which gets nothing from memory. A store that says whether
+    // it did says nothing of what it stores.
+    let results = order.writes & !order.reads;
     match paths.shared_load(instruction) {
-        _ if instruction.is_call() => 0,
-        Some(_) => order.writes,
+        _ if instruction.is_call() || order.kind == OrderKind::SystemCall => 0,
+        Some(_) if results.count_ones() > 1 => 0,
+        Some(_) => results,
+        None if order.writes & memory != 0 || matches!(order.kind, OrderKind::Load { .. }) => before & !results,
         None if order.reads & before != 0 => before | order.writes,
         None => before & !order.writes,
     }
 }
 
 impl ControlDependency {
+    /// What is made from the last load, at all instructions.
+    pub fn last_load(&self, paths: &Paths<'_>) -> LastLoad {
+        LastLoad::new(paths, self.memory)
+    }
+
     /// What is missing before a counter read; `synchronised` if the counter needs no barrier, as it waits by itself.
     pub fn fault(
         &self,
@@ -79,7 +98,7 @@ impl ControlDependency {
             barriers.push(counter.address);
         } else {
             let missing = search_back(paths, counter.address, |instruction| {
-                let found = matches!(instruction.order.kind, OrderKind::Barrier(number) if (self.synchronises)(number));
+                let found = is_barrier(instruction, self.synchronises);
                 if found {
                     barriers.push(instruction.address);
                 }
@@ -89,14 +108,41 @@ impl ControlDependency {
                 return Some(format!("no {} between it and {other}", self.barrier));
             }
         }
-        let waits = |instruction: &Instruction| match (instruction.flow, instruction.order.kind) {
-            (Flow::Branch(_), _) => instruction.order.reads & last_load.at(instruction.address) != 0,
-            (_, OrderKind::Barrier(number)) => (self.completes_loads)(number),
-            _ => false,
+        let mut branches = Vec::new();
+        let mut waits = |instruction: &Instruction| {
+            let depends = instruction.order.reads & last_load.at(instruction.address) != 0;
+            let branches_by_it = depends && matches!(instruction.flow, Flow::Branch(_));
+            if branches_by_it {
+                branches.push(instruction.address);
+            }
+            branches_by_it || is_barrier(instruction, self.completes_loads)
         };
-        let missing = barriers.into_iter().find_map(|barrier| search_back(paths, barrier, waits))?;
-        Some(format!("no branch that depends on the last load between it and {missing}"))
+        if let Some(missing) = barriers.into_iter().find_map(|barrier| search_back(paths, barrier, &mut waits)) {
+            return Some(format!("no branch that depends on the last load between it and {missing}"));
+        }
+        branches.into_iter().find_map(|branch| self.load_fault(paths, branch))
     }
+
+    /// What is missing before the last load, which the branch at `branch` depends on.
+    fn load_fault(&self, paths: &Paths<'_>, branch: u64) -> Option<String> {
+        let mut loads = Vec::new();
+        paths.search_back(branch, |instruction| match paths.shared_load(instruction) {
+            Some(_) => {
+                loads.push(instruction);
+                Step::Ordered
+            }
+            None if is_barrier(instruction, self.completes_loads) => Step::Ordered,
+            None => Step::Further,
+        });
+        loads.into_iter().find_map(|load| {
+            let missing = search_back(paths, load.address, |instruction| is_barrier(instruction, self.orders_loads))?;
+            Some(format!("no {} between the last load, at {}, and {missing}", self.load_barrier, load.named()))
+        })
+    }
+}
+
+fn is_barrier(instruction: &Instruction, of: fn(u32) -> bool) -> bool {
+    matches!(instruction.order.kind, OrderKind::Barrier(number) if of(number))
 }
 
 /// Searches all ways back from `from`; what was met on one of them before what is searched for.
@@ -104,6 +150,7 @@ fn search_back(paths: &Paths<'_>, from: u64, mut found: impl FnMut(&Instruction)
     paths.search_back(from, |instruction| match paths.loads(instruction) {
         _ if found(instruction) => Step::Ordered,
         Some(kind) => Step::Unordered(kind),
+        None if instruction.order.kind == OrderKind::SystemCall => Step::Unordered("a system call"),
         None => Step::Further,
     })
 }

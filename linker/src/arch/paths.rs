@@ -7,7 +7,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 #[derive(Debug)]
 pub struct Paths<'a> {
     instructions: &'a Instructions,
-    /// From where control gets to an address, calls excluded.
+    /// From where control gets to an address, calls excluded. Code that no function leads to leads nowhere: it fills space, as
+    /// the instructions that align a function do.
     predecessors: HashMap<u64, Vec<u64>>,
     /// Where functions start that are called, from without or within.
     entries: BTreeSet<u64>,
@@ -27,20 +28,28 @@ pub enum Step {
 }
 
 impl<'a> Paths<'a> {
-    /// The ways through `instructions`, of which those at `exports` are called from without.
+    /// The ways through `instructions`, of which those at `exports` are called from without. What those and the functions
+    /// that are called within do not lead to counts as code, but not as the way to any.
     pub fn new(
         instructions: &'a Instructions,
         exports: impl Iterator<Item = u64>,
         convention: &'static Convention,
     ) -> Self {
+        let called = instructions.values().filter_map(|instruction| match instruction.flow {
+            Flow::Call(target) => Some(target),
+            _ => None,
+        });
+        let entries: BTreeSet<u64> = exports.chain(called).collect();
         let mut predecessors: HashMap<u64, Vec<u64>> = HashMap::new();
-        let mut entries: BTreeSet<u64> = exports.collect();
-        for instruction in instructions.values() {
+        let mut seen: HashSet<u64> = entries.iter().copied().collect();
+        let mut work: Vec<u64> = entries.iter().copied().collect();
+        while let Some(address) = work.pop() {
+            let Some(instruction) = instructions.get(&address) else { continue };
             for next in successors(instruction) {
-                predecessors.entry(next).or_default().push(instruction.address);
-            }
-            if let Flow::Call(target) = instruction.flow {
-                entries.insert(target);
+                predecessors.entry(next).or_default().push(address);
+                if seen.insert(next) {
+                    work.push(next);
+                }
             }
         }
         Paths { instructions, predecessors, entries, convention }

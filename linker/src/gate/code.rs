@@ -5,7 +5,7 @@
 //! instruction breaks on its own. This file holds them against the unwind information and against each other;
 //! [`super::stack`] follows the control flow.
 
-use super::{stack, Gate, Rule};
+use super::{stack, trampoline, Gate, Rule};
 use crate::arch::{Fault, Flow, Instruction, Instructions, Paths, Surroundings};
 use crate::inspect::{Frame, Inspection, Section};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +58,7 @@ pub(super) fn check(gate: &mut Gate<'_>) {
     export_addresses(gate, &code);
     landing_pads(gate, &code);
     coverage(gate, &code);
+    trampoline::frames(gate, &code);
     stack::check(gate, &code);
 }
 

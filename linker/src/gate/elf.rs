@@ -1,8 +1,10 @@
 //! Rules on the file: header, segments, sections, dynamic table.
 
 use super::{Gate, Rule};
-use crate::inspect::{Class, Section, Segment};
-use object::elf;
+use crate::inspect::{Class, Inspection, Part, Section, Segment};
+use object::{elf, Endianness};
+use std::collections::BTreeMap;
+use std::mem::size_of;
 
 pub(super) fn check(gate: &mut Gate<'_>) {
     size_limit(gate);
@@ -32,6 +34,8 @@ pub(super) fn file_header(gate: &mut Gate<'_>) -> bool {
         let order = if header.little_endian { "little" } else { "big" };
         let what = format!("{:?}, {order}-endian, instead of Elf64, little-endian", header.class);
         gate.refuse(Rule::FileHeader, "e_ident", what, remedy);
+    } else {
+        header_constants(gate);
     }
     let right_machine = header.machine.value == u64::from(machine);
     if !right_machine {
@@ -43,6 +47,25 @@ pub(super) fn file_header(gate: &mut Gate<'_>) -> bool {
         gate.refuse(Rule::FileHeader, "e_flags", what, remedy);
     }
     right_class && right_machine
+}
+
+/// Fields that linkers write alike into every image: CRIU and linux-raw-vdso compare most of them.
+fn header_constants(gate: &mut Gate<'_>) {
+    let header = &gate.facts.header;
+    let header_size = size_of::<elf::FileHeader64<Endianness>>() as u64;
+    let fields = [
+        ("e_ident, EI_OSABI", header.os_abi.value, u64::from(elf::ELFOSABI_NONE.0)),
+        ("e_ident, EI_ABIVERSION", u64::from(header.abi_version), 0),
+        ("e_version", u64::from(header.version), u64::from(elf::EV_CURRENT.0)),
+        ("e_ehsize", header.size, header_size),
+    ];
+    for (field, found, right) in fields {
+        if found != right {
+            let remedy = "link for Linux, without GNU's own extensions (IFUNC, STB_GNU_UNIQUE); if a tool wrote into \
+                          the image, that tool is at fault";
+            gate.refuse(Rule::FileHeader, field, format!("{found} instead of {right}"), remedy);
+        }
+    }
 }
 
 fn size_limit(gate: &mut Gate<'_>) {
@@ -122,7 +145,8 @@ fn dynamic_segment(gate: &mut Gate<'_>) {
     }
 }
 
-/// Segments that clients read lie within the PT_LOAD, where file offset and address are the same.
+/// Segments that clients read lie within the PT_LOAD, where file offset and address are the same, and ask for no more
+/// than to be read: glibc adds the load bias to the dynamic table in place if its segment is writable, and faults.
 fn segment_places(gate: &mut Gate<'_>) {
     let facts = gate.facts;
     let read = [elf::PT_DYNAMIC, elf::PT_NOTE, elf::PT_GNU_EH_FRAME, elf::PT_GNU_PROPERTY];
@@ -136,6 +160,10 @@ fn segment_places(gate: &mut Gate<'_>) {
             );
             let remedy = "give its sections to the segment and to the PT_LOAD (`:text :dynamic`) in the linker script";
             gate.refuse(Rule::SegmentPlace, place(segment), what, remedy);
+        }
+        if segment.flags != elf::PF_R.0 {
+            let what = format!("flags {:#x} ({:?}) instead of R", segment.flags, segment.permissions());
+            gate.refuse(Rule::SegmentPlace, place(segment), what, "set FLAGS(4) of the segment in the linker script");
         }
     }
 }
@@ -204,51 +232,173 @@ const RELOCATION_REMEDY: &str =
     "find with `readelf -rW` which symbol it is for: no table of pointers or function pointers in \
                                  a static, no call out of the image (a panic, a loop that became memcpy or memset)";
 
-/// Sections that must be there for clients that read section headers, with the dynamic tag that must agree.
+const UNSTRIPPED: &str = "do not strip the section headers (`--strip-all` keeps them, `--strip-sections` does not)";
+
+/// A table that clients find by its section header, and what the dynamic table and the other headers say of it.
+struct Table<'a> {
+    name: &'static str,
+    kind: elf::SectionType,
+    section: Option<&'a Section>,
+    /// By the dynamic table; none if that is broken, which is another rule's.
+    address: Option<u64>,
+    size: Option<u64>,
+    entry_size: Option<usize>,
+    /// The section that `sh_link` names.
+    link: Option<&'a Section>,
+}
+
+impl Table<'_> {
+    /// What is wrong with the section header, and the remedy.
+    fn faults(&self) -> Vec<(String, &'static str)> {
+        let Some(address) = self.address else { return Vec::new() };
+        let Some(section) = self.section else {
+            return vec![(format!("no section header for the table at {address:#x}"), UNSTRIPPED)];
+        };
+        if section.address != address {
+            let own = section.address;
+            let what = format!("at {own:#x} by its section header, at {address:#x} by the dynamic table");
+            return vec![(what, UNSTRIPPED)];
+        }
+        let mut faults = Vec::new();
+        let mut compare = |field, found: u64, right: Option<u64>| {
+            if let Some(right) = right.filter(|right| *right != found) {
+                let remedy = "build the image anew; if a tool wrote into it, that tool is at fault";
+                faults.push((format!("{field} {found:#x} instead of {right:#x}"), remedy));
+            }
+        };
+        compare("sh_size", section.size, self.size);
+        compare("sh_entsize", section.entry_size, self.entry_size.map(|size| size as u64));
+        compare("sh_link", section.link.into(), self.link.map(|section| section.index as u64));
+        faults
+    }
+}
+
+/// The tables that clients read, by type: by the first section of it, as the inspection does.
+fn tables(facts: &Inspection) -> [Table<'_>; 7] {
+    let table = |kind: elf::SectionType| facts.sections.iter().find(move |section| section.is(kind));
+    let entry = |tag: elf::DynamicTag| facts.dynamic_entry(tag).map(|entry| entry.value);
+    let symbols = table(elf::SHT_DYNSYM);
+    let strings = facts.sections.iter().find(|section| section.name == ".dynstr" && section.is(elf::SHT_STRTAB));
+    let dynamic = facts.segments.iter().find(|segment| segment.is(elf::PT_DYNAMIC));
+    // That so many symbols are there is checked with the hash tables.
+    let symbol_count = facts.symbols.len() as u64 + 1;
+    let symbol_size = size_of::<elf::Sym64<Endianness>>();
+    let version_size = size_of::<elf::Versym<Endianness>>();
+    [
+        Table {
+            name: ".dynsym",
+            kind: elf::SHT_DYNSYM,
+            section: symbols,
+            address: entry(elf::DT_SYMTAB),
+            size: Some(symbol_count * symbol_size as u64),
+            entry_size: Some(symbol_size),
+            link: strings,
+        },
+        Table {
+            name: ".dynstr",
+            kind: elf::SHT_STRTAB,
+            section: strings,
+            address: entry(elf::DT_STRTAB),
+            size: entry(elf::DT_STRSZ),
+            entry_size: None,
+            link: None,
+        },
+        Table {
+            name: ".dynamic",
+            kind: elf::SHT_DYNAMIC,
+            section: table(elf::SHT_DYNAMIC),
+            address: dynamic.map(|segment| segment.address),
+            size: dynamic.map(|segment| segment.file_size),
+            entry_size: Some(size_of::<elf::Dyn64<Endianness>>()),
+            link: strings,
+        },
+        Table {
+            name: ".hash",
+            kind: elf::SHT_HASH,
+            section: table(elf::SHT_HASH),
+            address: entry(elf::DT_HASH),
+            size: None,
+            entry_size: None,
+            link: symbols,
+        },
+        Table {
+            name: ".gnu.hash",
+            kind: elf::SHT_GNU_HASH,
+            section: table(elf::SHT_GNU_HASH),
+            address: entry(elf::DT_GNU_HASH),
+            size: None,
+            entry_size: None,
+            link: symbols,
+        },
+        Table {
+            name: ".gnu.version",
+            kind: elf::SHT_GNU_VERSYM,
+            section: table(elf::SHT_GNU_VERSYM),
+            address: entry(elf::DT_VERSYM),
+            size: Some(symbol_count * version_size as u64),
+            entry_size: Some(version_size),
+            link: symbols,
+        },
+        Table {
+            name: ".gnu.version_d",
+            kind: elf::SHT_GNU_VERDEF,
+            section: table(elf::SHT_GNU_VERDEF),
+            address: entry(elf::DT_VERDEF),
+            size: versions_size(facts),
+            entry_size: None,
+            link: strings,
+        },
+    ]
+}
+
+/// Bytes of the version definitions, which linkers write one behind the other; none if not all could be read.
+fn versions_size(facts: &Inspection) -> Option<u64> {
+    if facts.problems.iter().any(|problem| problem.part == Part::Versions) {
+        return None;
+    }
+    let (definition, name) = (size_of::<elf::Verdef<Endianness>>(), size_of::<elf::Verdaux<Endianness>>());
+    let sizes = facts.versions.iter().map(|version| definition + name * (1 + version.parents.len()));
+    Some(sizes.sum::<usize>() as u64)
+}
+
+/// Sections that must be there for clients that read section headers, and must agree with the dynamic table.
 fn section_headers(gate: &mut Gate<'_>) {
     let facts = gate.facts;
-    let remedy = "do not strip the section headers (`--strip-all` keeps them, `--strip-sections` does not)";
     if facts.sections.is_empty() {
-        gate.refuse(Rule::SectionHeaders, "e_shoff", "the file has no section headers", remedy);
+        gate.refuse(Rule::SectionHeaders, "e_shoff", "the file has no section headers", UNSTRIPPED);
         return;
     }
-    let table = |kind: elf::SectionType| facts.sections.iter().find(move |section| section.is(kind));
-    let strings = facts.sections.iter().find(|section| section.name == ".dynstr" && section.is(elf::SHT_STRTAB));
-    let wanted = [
-        (".dynsym", table(elf::SHT_DYNSYM), Some(elf::DT_SYMTAB)),
-        (".dynstr", strings, Some(elf::DT_STRTAB)),
-        (".dynamic", table(elf::SHT_DYNAMIC), None),
-        (".hash", table(elf::SHT_HASH), Some(elf::DT_HASH)),
-        (".gnu.hash", table(elf::SHT_GNU_HASH), Some(elf::DT_GNU_HASH)),
-        (".gnu.version", table(elf::SHT_GNU_VERSYM), Some(elf::DT_VERSYM)),
-        (".gnu.version_d", table(elf::SHT_GNU_VERDEF), Some(elf::DT_VERDEF)),
-    ];
-    let dynamic_segment = facts.segments.iter().find(|segment| segment.is(elf::PT_DYNAMIC));
-    for (name, section, tag) in wanted {
-        let address = match tag {
-            Some(tag) => facts.dynamic_entry(tag).map(|entry| entry.value),
-            None => dynamic_segment.map(|segment| segment.address),
-        };
-        let Some(address) = address else { continue }; // the missing entry is another rule's
-        let what = match section {
-            None => format!("no section header for the table at {address:#x}"),
-            Some(section) if section.address != address => {
-                format!("at {:#x} by its section header, at {address:#x} by the dynamic table", section.address)
-            }
-            Some(_) => continue,
-        };
-        gate.refuse(Rule::SectionHeaders, name, what, remedy);
+    let section_place = |section: &Section| format!("section {} ({})", section.index, section.name);
+    for table in tables(facts) {
+        for (what, remedy) in table.faults() {
+            gate.refuse(Rule::SectionHeaders, table.name, what, remedy);
+        }
+        // `.shstrtab` is a string table that is not mapped.
+        let mapped = facts.sections.iter().filter(|section| section.is(table.kind) && section.has(elf::SHF_ALLOC));
+        for section in mapped.filter(|section| table.section.is_some_and(|first| first.index != section.index)) {
+            let what =
+                format!("of type {} as is {}: some clients take the first, some the last", section.kind, table.name);
+            let remedy = "put the input sections of each table into one output section in the linker script";
+            gate.refuse(Rule::SectionHeaders, section_place(section), what, remedy);
+        }
     }
-    for section in facts.sections.iter().filter(|section| section.has(elf::SHF_ALLOC) && !section.is(elf::SHT_NOBITS)) {
-        if section.address != section.offset {
+    for section in &facts.sections {
+        if section.has(elf::SHF_COMPRESSED) {
+            let what = format!("sh_flags {:#x}, SHF_COMPRESSED", section.flags);
+            let remedy = "link with `--compress-debug-sections=none`: nobody unpacks a section of a mapped image";
+            gate.refuse(Rule::SectionHeaders, section_place(section), what, remedy);
+        }
+        let occupies = section.has(elf::SHF_ALLOC) && !section.is(elf::SHT_NOBITS);
+        if occupies && section.address != section.offset {
             let what = format!("sh_addr {:#x} differs from sh_offset {:#x}", section.address, section.offset);
             let remedy = "start the linker script at `. = SIZEOF_HEADERS`, and put every section into the one PT_LOAD";
-            gate.refuse(Rule::SectionHeaders, format!("section {} ({})", section.index, section.name), what, remedy);
+            gate.refuse(Rule::SectionHeaders, section_place(section), what, remedy);
         }
     }
 }
 
 fn dynamic_tags(gate: &mut Gate<'_>) {
+    repeated_tags(gate);
     for entry in &gate.facts.dynamic {
         let tag = elf::DynamicTag(entry.tag.value as i64);
         let refused = match tag {
@@ -309,6 +459,18 @@ fn dynamic_tags(gate: &mut Gate<'_>) {
     }
 }
 
+/// Of two entries with one tag, glibc and Go take the last, the inspection and others the first.
+fn repeated_tags(gate: &mut Gate<'_>) {
+    let mut values = BTreeMap::new();
+    for entry in &gate.facts.dynamic {
+        if let Some(first) = values.insert(entry.tag.value, entry.value) {
+            let what = format!("twice, with the values {first:#x} and {:#x}", entry.value);
+            let remedy = "linkers name each tag once; if a tool wrote into the image, that tool is at fault";
+            gate.refuse(Rule::DynamicEntry, format!("dynamic table, {}", entry.tag), what, remedy);
+        }
+    }
+}
+
 /// What DT_FLAGS may say: DF_SYMBOLIC (as DT_SYMBOLIC) and DF_BIND_NOW, both without an effect here.
 fn flags(value: u64) -> Option<(Rule, &'static str)> {
     let flags = |flags: elf::DynamicFlags| flags.0;
@@ -339,7 +501,7 @@ fn dynamic_addresses(gate: &mut Gate<'_>) {
             gate.refuse(Rule::DynamicEntry, "dynamic table", format!("no {name}"), "link with `-shared`");
         }
     }
-    let symbol_size = std::mem::size_of::<elf::Sym64<object::Endianness>>() as u64;
+    let symbol_size = size_of::<elf::Sym64<Endianness>>() as u64;
     if let Some(entry) = facts.dynamic_entry(elf::DT_SYMENT).filter(|entry| entry.value != symbol_size) {
         let what = format!("{} instead of {symbol_size} bytes a symbol", entry.value);
         gate.refuse(Rule::DynamicEntry, "dynamic table, DT_SYMENT", what, "build the image anew");

@@ -58,7 +58,8 @@ rules! {
     /// Exactly one PT_DYNAMIC: CRIU wants exactly one, and no other client finds anything without.
     DynamicSegment = "dynamic-segment",
     /// Segments that clients read lie inside the PT_LOAD, with equal file offset and address: Go and musl find the
-    /// dynamic table by offset, glibc by address.
+    /// dynamic table by offset, glibc by address. They are readable and nothing else: glibc relocates a dynamic table that
+    /// is writable in place, and faults.
     SegmentPlace = "segment-place",
     /// No PT_TLS: glibc asserts that a vDSO has none, and nobody would allocate it.
     Tls = "tls",
@@ -74,7 +75,7 @@ rules! {
     // Sections.
     /// Section headers name .dynsym, .dynstr, .dynamic, the hash and version tables where the dynamic table has them,
     /// and addresses are file offsets: older bionic counts symbols by SHT_DYNSYM; linux-raw-vdso and chaos-mesh read
-    /// nothing else.
+    /// nothing else. So sizes and links are right, too, each table is there once, and none is compressed.
     SectionHeaders = "section-headers",
     /// No mapped section is writable: the image is mapped read-only, shared by all processes, and a store to it faults.
     WritableSection = "writable-section",
@@ -98,15 +99,16 @@ rules! {
     /// something that a vDSO does not get.
     UnknownDynamicTag = "unknown-dynamic-tag",
     /// DT_STRTAB, DT_STRSZ, DT_SYMTAB and DT_SYMENT are there, and every address of the table is inside the PT_LOAD
-    /// (CRIU and glibc need them).
+    /// (CRIU and glibc need them). No tag occurs twice: some clients take the first one, glibc and Go the last.
     DynamicEntry = "dynamic-entry",
     /// DT_SONAME is the manifest's: dlopen of that name, gdb and ldd find the image by it.
     Soname = "soname",
     /// DT_HASH is there, counts all symbols and finds each: older musl knows no other table, finds no symbol without it
-    /// and makes system calls.
+    /// and makes system calls. No chain leads out of the table or in a circle: that would be the end of who looks for
+    /// another name.
     SysvHash = "sysv-hash",
     /// DT_GNU_HASH is there, finds each symbol, and its Bloom filter has a power of two of words: glibc masks with
-    /// words minus one.
+    /// words minus one. No bucket leads out of the table.
     GnuHash = "gnu-hash",
     /// DT_VERDEF, DT_VERDEFNUM and DT_VERSYM are there and right, and define the manifest's nodes: without DT_VERDEF
     /// every static Go program crashes (elfuse issue 49), with a wrong hash or name musl, Go and rustix make system calls.
@@ -125,7 +127,8 @@ rules! {
     /// Every export and alias of the manifest is a dynamic symbol: a libc that does not find one makes system calls and
     /// says nothing.
     ExportMissing = "export-missing",
-    /// No dynamic symbol that is not in the manifest: whatever is exported becomes an interface for ever.
+    /// No dynamic symbol that is not in the manifest: whatever is exported becomes an interface for ever. None
+    /// is there twice: clients would take one or the other.
     ExportExtra = "export-extra",
     /// Each export has the manifest's version as its default version: glibc asks for name and version (dl-vdso.h).
     ExportVersion = "export-version",
@@ -136,9 +139,10 @@ rules! {
     ExportBinding = "export-binding",
     /// Each export has default visibility: a client does not see any other.
     ExportVisibility = "export-visibility",
-    /// Each export has a size, and so many bytes of code behind its address: profilers attribute samples by it.
+    /// Each export has a size, up to the end of its unwind information: profilers attribute samples by it.
     ExportSize = "export-size",
-    /// Each export is the address of an instruction in an executable section.
+    /// Each export is the address of an instruction in an executable section, the one that it names: to an absolute symbol
+    /// glibc adds no load bias.
     ExportAddress = "export-address",
     /// An alias has the address of its export.
     ExportAlias = "export-alias",
@@ -148,7 +152,8 @@ rules! {
     /// What signal handlers return to is byte for byte what libgcc, LLVM's libunwind and gdb look for, and is described
     /// as a signal frame, together with the byte before it: an unwinder looks that one up, since a return address is
     /// behind its call. The gate does not evaluate the description, the column of the return address included: that each
-    /// register comes back has to be tested against the kernel's frame (`tests/foreign/unwinding.rs`).
+    /// register comes back has to be tested against the kernel's frame (`tests/foreign/unwinding.rs`). Nothing else is
+    /// described as a signal frame, and no code leads there: such a frame is exempt from the rules on the stack.
     SignalTrampoline = "signal-trampoline",
     // Unwind information.
     /// `.eh_frame` is there and well-formed: a signal can interrupt any instruction, and then debuggers, profilers and
@@ -165,14 +170,16 @@ rules! {
     /// The unwind information says at each instruction what the instructions before it did to the stack.
     CfaMismatch = "cfa-mismatch",
     /// The unwind information says where a changed callee-saved register was saved, and the function restores it: else
-    /// the caller, or a debugger, goes on with a wrong value.
+    /// the caller, or a debugger, goes on with a wrong value. The same holds for the return address on the stack, and for
+    /// flags that belong to the program.
     SavedRegister = "saved-register",
     // Stack.
     /// No function has a frame of more than 256 bytes: Go calls the vDSO on small stacks (golang issue 20427).
     FrameSize = "frame-size",
     /// No call into the image takes more than 256 bytes of stack in all, for the same reason.
     StackDepth = "stack-depth",
-    /// The stack pointer only moves by amounts that the gate can add up, alike on every path.
+    /// The stack pointer only moves by amounts that the gate can add up, alike on every path, and stays aligned as the
+    /// calling convention says.
     StackPointer = "stack-pointer",
     /// Nothing below the stack pointer is used but the red zone, where the calling convention gives a function one: a
     /// signal handler overwrites all else.

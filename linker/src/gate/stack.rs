@@ -13,6 +13,9 @@ use crate::arch::{Convention, Flow, Instruction, OrderKind};
 use crate::inspect::{Cfa, Row, Saved};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+/// What to do about a store to the place of the return address.
+const KEEP_RETURN_ADDRESS: &str = "store nothing where the return address is: make a frame first";
+
 /// Calls within calls that the gate follows. Each takes stack, so an image within the limit has far fewer.
 const MAX_NESTED_CALLS: usize = STACK_LIMIT as usize / 4;
 
@@ -76,7 +79,8 @@ struct State {
     offset: i64,
     /// Canonical frame address minus frame pointer, where that was set from the stack pointer.
     frame_pointer: Option<i64>,
-    /// Where the caller's values of callee-saved registers lie, from the canonical frame address.
+    /// Where the caller's values of callee-saved registers lie, from the canonical frame address, and the return address,
+    /// if that is on the stack from the start. What is below the stack pointer and its red zone lies nowhere.
     saved: BTreeMap<u16, i64>,
     /// Callee-saved registers that do not hold the caller's value.
     changed: BTreeSet<u16>,
@@ -85,7 +89,8 @@ struct State {
 impl State {
     fn entry(convention: &Convention) -> State {
         let offset = convention.entry_offset;
-        State { offset, frame_pointer: None, saved: BTreeMap::new(), changed: BTreeSet::new() }
+        let saved = convention.return_address_at.map(|at| (convention.return_address, at)).into_iter().collect();
+        State { offset, frame_pointer: None, saved, changed: BTreeSet::new() }
     }
 
     /// The state behind an instruction; none if the stack pointer cannot be known there.
@@ -116,7 +121,14 @@ impl State {
             }
         }
         next.offset = self.offset.checked_sub(effect.adjust?)?;
+        let offset = next.offset;
+        next.saved.retain(|_, at| below_stack_pointer(*at, offset) <= convention.red_zone);
         Some(next)
+    }
+
+    /// Whether the place of the return address on the stack holds something else.
+    fn lost_return_address(&self, convention: &Convention) -> bool {
+        convention.return_address_at.is_some_and(|at| self.saved.get(&convention.return_address) != Some(&at))
     }
 
     /// Joins what another path knows. Returns whether anything changed.
@@ -127,6 +139,12 @@ impl State {
         self.changed.extend(&other.changed);
         before != (self.frame_pointer, self.saved.len(), self.changed.len())
     }
+}
+
+/// How many bytes below the stack pointer a place is that is `at` bytes from the canonical frame address, which is
+/// `offset` bytes above the stack pointer.
+fn below_stack_pointer(at: i64, offset: i64) -> u64 {
+    at.saturating_add(offset).min(0).unsigned_abs()
 }
 
 struct Walk<'a, 'g, 'f> {
@@ -190,6 +208,18 @@ impl Walk<'_, '_, '_> {
                 self.refuse(address, Rule::StackPointer, what.to_owned(), remedy);
                 continue;
             };
+            let alignment = self.convention.stack_alignment;
+            if next.offset != state.offset && next.offset.unsigned_abs() % alignment != 0 {
+                let what = format!(
+                    "moves the stack pointer to {} bytes below the frame address, no multiple of {alignment}",
+                    next.offset
+                );
+                let remedy = "keep the stack pointer aligned as the calling convention says: round the frame's size up";
+                self.refuse(address, Rule::StackPointer, what, remedy);
+            }
+            if let Flow::Call(target) = instruction.flow {
+                self.leads_into_signal_frame(target, address);
+            }
             if let Flow::Jump(target) | Flow::Branch(target) = instruction.flow {
                 if code.instructions.contains_key(&target) {
                     self.enter(target, next.clone(), address);
@@ -214,7 +244,22 @@ impl Walk<'_, '_, '_> {
         self.enter(instruction.end(), state, instruction.address);
     }
 
+    /// Whether a function's code leads into a signal frame, which is refused: the frame that the description is of is made
+    /// by the kernel.
+    fn leads_into_signal_frame(&mut self, address: u64, from: u64) -> bool {
+        let leads = self.code.frame(address).is_some_and(|frame| frame.signal);
+        if leads {
+            let what = format!("control goes on to {address:#x}, which is described as a signal frame");
+            let remedy = "let nothing but a signal handler's return lead to the trampoline";
+            self.refuse(from, Rule::SignalTrampoline, what, remedy);
+        }
+        leads
+    }
+
     fn enter(&mut self, address: u64, state: State, from: u64) {
+        if self.leads_into_signal_frame(address, from) {
+            return;
+        }
         let Some(known) = self.states.get_mut(&address) else {
             self.states.insert(address, state);
             self.work.push(address);
@@ -237,6 +282,10 @@ impl Walk<'_, '_, '_> {
             let what = format!("returns with {excess} bytes still on the stack");
             self.refuse(address, Rule::StackPointer, what, "pop what was pushed");
         }
+        if state.lost_return_address(self.convention) {
+            let what = "returns to what was stored in the place of the return address".to_owned();
+            self.refuse(address, Rule::SavedRegister, what, KEEP_RETURN_ADDRESS);
+        }
         if let Some(register) = state.changed.first() {
             let what = format!("returns with {} changed", self.name(*register));
             self.refuse(
@@ -258,20 +307,25 @@ impl Walk<'_, '_, '_> {
         let code = self.code;
         for address in code.instructions.keys().copied() {
             let (Some(state), Some(frame)) = (self.states.get(&address), code.frame(address)) else { continue };
-            if frame.signal || self.reported.contains(&(frame.start, Rule::StackPointer)) {
+            if self.reported.contains(&(frame.start, Rule::StackPointer)) {
                 continue; // what the stack is there is not known
             }
             let Some(row) = frame.row(address) else { continue };
             let fault = self.frame_address_fault(state, row);
-            if let Some(what) = fault.filter(|_| !self.is_undescribed_epilogue(state, row, address)) {
+            let undescribed = fault.is_some() && self.is_undescribed_epilogue(state, row, address);
+            if let Some(what) = fault.filter(|_| !undescribed) {
                 let remedy = "in assembly, follow each push, pop, add and sub of the stack pointer with \
                               `.cfi_adjust_cfa_offset`; if a compiler made the function, its description of the \
                               prologue or epilogue is not exact: give the function no frame (fewer values alive at a \
                               time, no call), compile C with `-fasynchronous-unwind-tables`, or take another compiler";
                 self.refuse(address, Rule::CfaMismatch, what, remedy);
-            } else if let Some(what) = self.register_fault(state, row) {
+            } else if state.lost_return_address(self.convention) {
+                let what = "something else was stored in the place of the return address".to_owned();
+                self.refuse(address, Rule::SavedRegister, what, KEEP_RETURN_ADDRESS);
+            } else if let Some(what) = self.register_fault(state, row, undescribed) {
                 let remedy =
-                    "in assembly, follow the push or store of the register with `.cfi_rel_offset` or `.cfi_offset`";
+                    "in assembly, follow the push or store of the register with `.cfi_rel_offset` or `.cfi_offset`, the \
+                     load that gives it back with `.cfi_restore`";
                 self.refuse(address, Rule::SavedRegister, what, remedy);
             }
         }
@@ -322,19 +376,31 @@ impl Walk<'_, '_, '_> {
         })
     }
 
-    fn register_fault(&self, state: &State, row: &Row) -> Option<String> {
+    /// What is wrong with the rules of the callee-saved registers. An epilogue that is not described gives them back, too,
+    /// and the places that its row still names are below the stack pointer.
+    fn register_fault(&self, state: &State, row: &Row, undescribed: bool) -> Option<String> {
         self.convention.callee_saved.iter().find_map(|&(number, name)| {
             let rule = row.registers.iter().find(|(register, _)| *register == number).map(|(_, saved)| *saved);
             let at = state.saved.get(&number);
             let right = match rule {
-                Some(Saved::AtCfa(offset)) => at == Some(&offset),
+                Some(Saved::AtCfa(offset)) => at == Some(&offset) || (undescribed && !state.changed.contains(&number)),
                 None | Some(Saved::Same) => !state.changed.contains(&number),
                 Some(Saved::Undefined | Saved::Other) => false,
             };
             let known = at.map_or_else(|| "nowhere".to_owned(), |at| format!("at frame address {at:+}"));
             let changed = if state.changed.contains(&number) { "changed" } else { "unchanged" };
-            (!right)
-                .then(|| format!("{name} is {changed} and saved {known}, the unwind information says {}", show(rule)))
+            let below = match rule {
+                Some(Saved::AtCfa(offset)) => below_stack_pointer(offset, state.offset),
+                _ => 0,
+            };
+            let lost = if below > self.convention.red_zone {
+                format!(", {below} bytes below the stack pointer, where a signal handler overwrites it")
+            } else {
+                String::new()
+            };
+            (!right).then(|| {
+                format!("{name} is {changed} and saved {known}, the unwind information says {}{lost}", show(rule))
+            })
         })
     }
 

@@ -1,9 +1,10 @@
 //! Rules on the dynamic symbols: hash tables, version definitions, exports.
 
 use super::{Gate, Rule};
-use crate::inspect::{HashKind, HashTable, Section, Symbol};
+use crate::inspect::{HashKind, HashTable, Part, Section, Symbol};
 use crate::manifest::Export;
 use object::elf;
+use std::collections::BTreeMap;
 
 pub(super) fn check(gate: &mut Gate<'_>) {
     undefined(gate);
@@ -19,6 +20,7 @@ pub(super) fn check(gate: &mut Gate<'_>) {
         }
     }
     extra_exports(gate);
+    same_names(gate);
 }
 
 fn place(symbol: &Symbol) -> String {
@@ -91,6 +93,11 @@ fn version_definitions(gate: &mut Gate<'_>) {
     }
     for version in &facts.versions {
         let place = format!("version definition {} (`{}`)", version.index, version.name);
+        if version.revision != elf::VER_DEF_CURRENT {
+            let what = format!("vd_version {} instead of {}", version.revision, elf::VER_DEF_CURRENT);
+            let remedy = "build the image anew: linkers write no other; if a tool wrote into it, that tool is at fault";
+            gate.refuse(Rule::VersionDefinition, &place, what, remedy);
+        }
         if version.hash != version.right_hash() {
             let what = format!("vd_hash {:#x}, but the hash of its name is {:#x}", version.hash, version.right_hash());
             gate.refuse(Rule::VersionDefinition, place, what, remedy);
@@ -152,6 +159,15 @@ fn code_behind(gate: &mut Gate<'_>, symbol: &Symbol) {
         gate.refuse(Rule::ExportAddress, place(symbol), what, "put the function into `.text`");
         return;
     };
+    // glibc adds no load bias to the value of an SHN_ABS symbol, so that the client calls an unmapped address.
+    if symbol.section.value != section.index as u64 {
+        let what = format!(
+            "st_shndx {}, but {:#x} is in section {} ({})",
+            symbol.section, symbol.value, section.index, section.name
+        );
+        let remedy = "define it as a label in `.text`, or by `.set` equal to one; not as a number";
+        gate.refuse(Rule::ExportAddress, place(symbol), what, remedy);
+    }
     if symbol.size == 0 || symbol.size > section.end() - symbol.value {
         let what = format!(
             "size {} at {:#x}, section {} ends at {:#x}",
@@ -161,7 +177,30 @@ fn code_behind(gate: &mut Gate<'_>, symbol: &Symbol) {
             section.end()
         );
         gate.refuse(Rule::ExportSize, place(symbol), what, "in assembly, add `.size NAME, . - NAME`");
+    } else {
+        function_end(gate, symbol);
     }
+}
+
+/// An export ends where a frame description does: compilers give a function the same end in both, so that another size
+/// is that of a part of it or of more than one.
+fn function_end(gate: &mut Gate<'_>, symbol: &Symbol) {
+    if gate.facts.problems.iter().any(|problem| problem.part == Part::Frames) {
+        return; // not all descriptions could be read
+    }
+    let end = symbol.value + symbol.size; // not more than the section's
+    let frame = |address: u64| gate.facts.unwind.frames.iter().find(|frame| frame.contains(address));
+    if frame(symbol.value).is_none() {
+        return; // reported with the code
+    }
+    let what = match frame(end - 1) {
+        Some(frame) if frame.end == end => return,
+        Some(frame) => format!("its frame description ends at {:#x}", frame.end),
+        None => "no frame description covers its last byte".to_owned(),
+    };
+    let what = format!("size {} at {:#x}, that is, up to {end:#x}; {what}", symbol.size, symbol.value);
+    let remedy = "in assembly, write `.size NAME, . - NAME` right behind `.cfi_endproc`";
+    gate.refuse(Rule::ExportSize, place(symbol), what, remedy);
 }
 
 fn same_address(gate: &mut Gate<'_>, target: &Symbol, alias: &Symbol) {
@@ -180,6 +219,19 @@ fn extra_exports(gate: &mut Gate<'_>) {
             let remedy = "add `local: *` to the version script, or declare the export in the manifest";
             gate.refuse(Rule::ExportExtra, place(symbol), what, remedy);
         }
+    }
+}
+
+/// Which of two symbols of one name a client gets depends on the table that it looks into, so only one is checked here.
+fn same_names(gate: &mut Gate<'_>) {
+    let facts = gate.facts;
+    let mut symbols = BTreeMap::new();
+    for symbol in facts.symbols.iter().filter(|symbol| symbol.is_defined()) {
+        let Some(first) = symbols.insert(symbol.name.as_str(), symbol) else { continue };
+        let what = format!("at {:#x}; symbol {} has the name too, at {:#x}", symbol.value, first.index, first.value);
+        let remedy =
+            "define each name once, under one version node; if a tool wrote into the image, that tool is at fault";
+        gate.refuse(Rule::ExportExtra, place(symbol), what, remedy);
     }
 }
 

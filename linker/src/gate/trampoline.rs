@@ -4,15 +4,16 @@
 //! it. What lies on the stack is the kernel's frame, not a function's. Unwinders recognise that by the description's
 //! augmentation `S`, or without a description by the instructions, which therefore are part of the interface.
 //!
-//! The description's rules are not looked at, neither here nor by [`super::unwind`] and [`super::stack`], which leave signal
-//! frames out: not how the frame address is made, not where each register lies, and not in which column the return address is.
-//! They are expressions on the kernel's `rt_sigframe`, which is the C library's to lay out and not the convention's. The test
-//! `the_description_restores_every_register` in `tests/foreign/unwinding.rs` evaluates them for the images that ship; an
-//! embedder who writes a trampoline of his own needs such a test, too.
+//! Nothing else may be described so. The description's rules are not looked at, neither here nor by [`super::unwind`] and
+//! [`super::stack`], which leave signal frames out: not how the frame address is made, not where each register lies, and not
+//! in which column the return address is. They are expressions on the kernel's `rt_sigframe`, which is the C library's to lay
+//! out and not the convention's. The test `the_description_restores_every_register` in `tests/foreign/unwinding.rs` evaluates
+//! them for the images that ship; an embedder who writes a trampoline of his own needs such a test, too.
 
+use super::code::Code;
 use super::{Gate, Rule};
-use crate::arch::Trampoline;
-use crate::inspect::Symbol;
+use crate::arch::{Instruction, Trampoline};
+use crate::inspect::{Frame, Symbol};
 
 pub(super) fn check(gate: &mut Gate<'_>) {
     let (facts, architecture) = (gate.facts, gate.architecture());
@@ -32,6 +33,46 @@ pub(super) fn check(gate: &mut Gate<'_>) {
             gate.refuse(Rule::SignalTrampoline, &place, what, remedy);
         }
     }
+}
+
+/// Since the rules on the stack leave signal frames out, nothing else may be described as one: each description holds a
+/// trampoline and at most one instruction before it, which does nothing.
+pub(super) fn frames(gate: &mut Gate<'_>, code: &Code<'_>) {
+    for frame in code.frames().filter(|frame| frame.signal) {
+        if let Some(what) = other_code(gate, code, frame) {
+            let place = format!("frame description of {}", gate.facts.function_name(frame.start));
+            let remedy = "leave out `.cfi_signal_frame`, or put nothing into the description but the trampoline and a \
+                          `nop` before it";
+            gate.refuse(Rule::SignalTrampoline, place, what, remedy);
+        }
+    }
+}
+
+/// What a signal frame's description covers besides a trampoline.
+fn other_code(gate: &Gate<'_>, code: &Code<'_>, frame: &Frame) -> Option<String> {
+    let trampolines = gate.architecture().trampolines;
+    let functions = gate.facts.symbols.iter().filter(|symbol| symbol.is_function() && symbol.is_defined());
+    let inside: Vec<&Symbol> = functions.filter(|symbol| frame.contains(symbol.value)).collect();
+    let known = |symbol: &Symbol| trampolines.iter().find(|it| it.names.contains(&symbol.name.as_str()));
+    let Some((symbol, trampoline)) = inside.iter().find_map(|symbol| Some((*symbol, known(symbol)?))) else {
+        let names: Vec<&str> = trampolines.iter().flat_map(|it| it.names).copied().collect();
+        let names = if names.is_empty() { "of which the architecture has none".to_owned() } else { names.join(", ") };
+        return Some(format!("it says that it is a signal frame, and covers no signal trampoline ({names})"));
+    };
+    let is_alias = |it: &Symbol| it.value == symbol.value && trampoline.names.contains(&it.name.as_str());
+    if let Some(other) = inside.iter().find(|it| !is_alias(it)) {
+        return Some(format!("it says that it is a signal frame, and covers `{}`, too", other.name));
+    }
+    // Where clients look for an instruction before it, what that must be is checked with the trampoline's bytes.
+    let leads = |it: &Instruction| it.end() == symbol.value && (it.padding || !trampoline.before.is_empty());
+    let starts = frame.start == symbol.value || code.instructions.get(&frame.start).is_some_and(leads);
+    let end = symbol.value.saturating_add(symbol.size);
+    (!starts || frame.end != end).then(|| {
+        format!(
+            "it says that it is a signal frame, and covers {:#x}..{:#x}, where `{}` is {:#x}..{end:#x}",
+            frame.start, frame.end, symbol.name, symbol.value
+        )
+    })
 }
 
 /// What is wrong with its bytes.

@@ -25,10 +25,14 @@ pub struct Header {
     pub little_endian: bool,
     /// EI_OSABI.
     pub os_abi: Code,
+    /// EI_ABIVERSION.
+    pub abi_version: u8,
     /// `e_type`.
     pub kind: Code,
     /// `e_machine`.
     pub machine: Code,
+    /// `e_version`.
+    pub version: u32,
     /// `e_flags`.
     pub flags: u32,
     /// `e_entry`.
@@ -248,8 +252,10 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> Source<'a, Elf> {
             class: if self.is_64() { Class::Elf64 } else { Class::Elf32 },
             little_endian: header.is_little_endian(),
             os_abi: Code::new(ident.os_abi.0, ident.os_abi.name()),
+            abi_version: ident.abi_version,
             kind: Code::new(header.e_type(endian).0, self.names.et.name(header.e_type(endian))),
             machine: Code::new(header.e_machine(endian).0, header.e_machine(endian).name()),
+            version: header.e_version(endian),
             flags: header.e_flags(endian).0,
             entry: header.e_entry(endian).into(),
             size: header.e_ehsize(endian).into(),

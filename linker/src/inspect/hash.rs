@@ -52,29 +52,39 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
     let mut tables = Vec::new();
     if let Some(address) = value(dynamic, elf::DT_HASH) {
         match Sysv::read(source, address) {
-            Ok(table) => tables.push(HashTable {
-                kind: HashKind::Sysv,
-                address,
-                buckets: table.buckets.len() as u32,
-                symbols: Some(table.chains.len() as u32),
-                bloom_words: None,
-                bloom_shift: None,
-                missing: missing(symbols, |name| table.find(name, symbols)),
-            }),
+            Ok(table) => {
+                if let Some(what) = table.stray_chain() {
+                    problems.add(Part::SysvHash, "DT_HASH", what);
+                }
+                tables.push(HashTable {
+                    kind: HashKind::Sysv,
+                    address,
+                    buckets: table.buckets.len() as u32,
+                    symbols: Some(table.chains.len() as u32),
+                    bloom_words: None,
+                    bloom_shift: None,
+                    missing: missing(symbols, |name| table.find(name, symbols)),
+                });
+            }
             Err(what) => problems.add(Part::SysvHash, "DT_HASH", what),
         }
     }
     if let Some(address) = value(dynamic, elf::DT_GNU_HASH) {
         match Gnu::read(source, address) {
-            Ok(table) => tables.push(HashTable {
-                kind: HashKind::Gnu,
-                address,
-                buckets: table.buckets.len() as u32,
-                symbols: table.symbol_count(),
-                bloom_words: Some(table.bloom.len() as u32),
-                bloom_shift: Some(table.shift),
-                missing: missing(symbols, |name| table.find(name, symbols)),
-            }),
+            Ok(table) => {
+                if let Some(what) = table.stray_chain() {
+                    problems.add(Part::GnuHash, "DT_GNU_HASH", what);
+                }
+                tables.push(HashTable {
+                    kind: HashKind::Gnu,
+                    address,
+                    buckets: table.buckets.len() as u32,
+                    symbols: table.symbol_count(),
+                    bloom_words: Some(table.bloom.len() as u32),
+                    bloom_shift: Some(table.shift),
+                    missing: missing(symbols, |name| table.find(name, symbols)),
+                });
+            }
             Err(what) => problems.add(Part::GnuHash, "DT_GNU_HASH", what),
         }
     }
@@ -131,6 +141,39 @@ impl<'a> Sysv<'a> {
         let buckets = words("nbucket", header.bucket_count.get(endian))?;
         let chains = words("nchain", header.chain_count.get(endian))?;
         Ok(Sysv { endian, buckets, chains })
+    }
+
+    /// The first bucket or chain that a look-up of some name, there or not, would follow out of the table or for ever.
+    fn stray_chain(&self) -> Option<String> {
+        let count = self.chains.len();
+        let outside = |words: &[U32<Endianness>], name: &str| {
+            let index = words.iter().position(|word| word.get(self.endian) as usize >= count)?;
+            let value = words[index].get(self.endian);
+            Some(format!("{name}[{index}] is {value:#x}, but nchain is {count}: a look-up reads outside of the table"))
+        };
+        if let Some(what) = outside(self.buckets, "bucket").or_else(|| outside(self.chains, "chain")) {
+            return Some(what);
+        }
+        // Chains may join, so each link that is known to lead to an end is followed once.
+        let mut ends = vec![false; count];
+        for (bucket, first) in self.buckets.iter().enumerate() {
+            let mut path = Vec::new();
+            let mut index = first.get(self.endian);
+            while index != STN_UNDEF && !ends[index as usize] {
+                if path.len() == count {
+                    return Some(format!(
+                        "the chain from bucket[{bucket}] does not come to 0 within nchain {count} steps: looking up a \
+                         name that is not in it never ends"
+                    ));
+                }
+                path.push(index as usize);
+                index = self.chains[index as usize].get(self.endian);
+            }
+            for link in path {
+                ends[link] = true;
+            }
+        }
+        None
     }
 
     fn find(&self, name: &str, symbols: &[Symbol]) -> Option<usize> {
@@ -195,6 +238,16 @@ impl<'a> Gnu<'a> {
         let chain = self.hashes.get(last.checked_sub(self.base)? as usize..)?;
         let length = chain.iter().position(|hash| hash.get(self.endian) & 1 != 0)?;
         last.checked_add(u32::try_from(length).ok()?)?.checked_add(1)
+    }
+
+    /// The first bucket that leads a look-up before the hash values. That the others' chains end within the symbols, the
+    /// last of them shows ([`symbol_count`](Self::symbol_count)).
+    fn stray_chain(&self) -> Option<String> {
+        let stray = |bucket: &U32<Endianness>| (1..self.base).contains(&bucket.get(self.endian));
+        let index = self.buckets.iter().position(stray)?;
+        let value = self.buckets[index].get(self.endian);
+        let base = self.base;
+        Some(format!("bucket[{index}] is {value:#x}, but symoffset is {base:#x}: a look-up reads outside of the table"))
     }
 
     fn find(&self, name: &str, symbols: &[Symbol]) -> Option<usize> {

@@ -53,6 +53,8 @@ impl Symbol {
 /// A version definition.
 #[derive(Debug, Clone, Serialize)]
 pub struct VersionDefinition {
+    /// `vd_version`, the revision of the structure; the ABI has defined 1 alone.
+    pub revision: u16,
     /// Its index, to which the symbols' version indices refer.
     pub index: u16,
     /// Whether it is the base definition, which names the file itself.
@@ -209,6 +211,7 @@ fn definition(
         return Err(format!("vd_next {next} leads into the definition that it is in"));
     }
     let definition = VersionDefinition {
+        revision: raw.vd_version.get(endian),
         index: raw.vd_ndx.get(endian).0,
         base: raw.vd_flags.get(endian).contains(elf::VER_FLG_BASE),
         name: names.remove(0),

@@ -95,11 +95,16 @@ fn make(arch: Arch) -> Corpus {
 /// Fields of the ELF header.
 mod header {
     pub(super) const CLASS: usize = 4;
+    pub(super) const IDENT_VERSION: usize = 6;
+    pub(super) const OS_ABI: usize = 7;
+    pub(super) const ABI_VERSION: usize = 8;
     pub(super) const TYPE: usize = 16;
     pub(super) const MACHINE: usize = 18;
+    pub(super) const VERSION: usize = 20;
     pub(super) const SEGMENTS_OFFSET: usize = 32;
     pub(super) const SECTIONS_OFFSET: usize = 40;
     pub(super) const FLAGS: usize = 48;
+    pub(super) const SIZE: usize = 52;
     pub(super) const SECTIONS_COUNT: usize = 60;
 }
 
@@ -110,6 +115,15 @@ mod segment {
     pub(super) const FILE_SIZE: usize = 32;
     pub(super) const MEMORY_SIZE: usize = 40;
     pub(super) const ALIGN: usize = 48;
+}
+
+/// Fields of a section header.
+mod section {
+    pub(super) const TYPE: usize = 4;
+    pub(super) const FLAGS: usize = 8;
+    pub(super) const SIZE: usize = 32;
+    pub(super) const LINK: usize = 40;
+    pub(super) const ENTRY_SIZE: usize = 56;
 }
 
 fn file(corpus: &mut Corpus) {
@@ -123,6 +137,9 @@ fn file(corpus: &mut Corpus) {
     corpus.add("cut by a quarter", &[Malformed], "program header 0", cut(|length| length / 4 * 3));
     corpus.add("cut by a byte", &[Malformed], "program header 0", cut(|length| length - 1));
     corpus.patched("no such class", &[Malformed], "ELF header", |image| write(image, header::CLASS, &[3]));
+    corpus.patched("of no version, by e_ident", &[Malformed], "ELF header", |image| {
+        write(image, header::IDENT_VERSION, &[2]);
+    });
     corpus.patched("program headers out of the file", &[Malformed], "program header table", |image| {
         write(image, header::SEGMENTS_OFFSET, &0x10_0000u64.to_le_bytes());
     });
@@ -143,6 +160,18 @@ fn file(corpus: &mut Corpus) {
         write(image, header::MACHINE, &elf::EM_MIPS.0.to_le_bytes());
     });
     corpus.patched("of another ABI of the machine", &[FileHeader], "e_flags", |image| image[header::FLAGS] ^= 8);
+    corpus.patched("of another system", &[FileHeader], "EI_OSABI", |image| {
+        write(image, header::OS_ABI, &[elf::ELFOSABI_FREEBSD.0]);
+    });
+    corpus.patched("of another ABI of the system", &[FileHeader], "EI_ABIVERSION", |image| {
+        write(image, header::ABI_VERSION, &[1]);
+    });
+    corpus.patched("of no version", &[FileHeader], "e_version", |image| {
+        write(image, header::VERSION, &2u32.to_le_bytes());
+    });
+    corpus.patched("an ELF header of the size of ELF32's", &[FileHeader], "e_ehsize", |image| {
+        write(image, header::SIZE, &52u16.to_le_bytes());
+    });
     corpus.add("too large", &[SizeLimit], "the file", good(arch)).manifest =
         manifest(arch, &[("size-limit = 8192", "size-limit = 2048")]);
 }
@@ -178,6 +207,16 @@ fn segments(corpus: &mut Corpus) {
         let note = patch::segment(image, elf::PT_NOTE);
         write(image, note + segment::ADDRESS, &0x1000u64.to_le_bytes());
     });
+    for (name, place, kind, flags) in [
+        ("writable PT_DYNAMIC", "(PT_DYNAMIC)", elf::PT_DYNAMIC, elf::PF_R | elf::PF_W),
+        ("executable PT_NOTE", "(PT_NOTE)", elf::PT_NOTE, elf::PF_R | elf::PF_X),
+        ("unreadable PT_GNU_EH_FRAME", "(PT_GNU_EH_FRAME)", elf::PT_GNU_EH_FRAME, elf::ProgramFlags(0)),
+    ] {
+        corpus.patched(name, &[SegmentPlace], place, |image| {
+            let segment = patch::segment(image, kind);
+            write(image, segment + segment::FLAGS, &flags.0.to_le_bytes());
+        });
+    }
     corpus.add("PT_TLS", &[Tls], "(PT_TLS)", patch::segment_type(good(arch), elf::PT_TLS));
     corpus.add("PT_INTERP", &[Interp], "(PT_INTERP)", patch::segment_type(good(arch), elf::PT_INTERP));
     corpus.add("PT_GNU_RELRO", &[Relro], "(PT_GNU_RELRO)", patch::segment_type(good(arch), elf::PT_GNU_RELRO));
@@ -187,6 +226,12 @@ fn segments(corpus: &mut Corpus) {
     corpus.built("executable stack", &[ExecutableStack], "(PT_GNU_STACK)", {
         Fixture::good(arch).script("stack PT_GNU_STACK FLAGS(6)", "stack PT_GNU_STACK FLAGS(7)")
     });
+}
+
+/// What becomes of a number.
+enum Wrong {
+    Plus(i32),
+    Is(u32),
 }
 
 fn sections(corpus: &mut Corpus) {
@@ -207,6 +252,39 @@ fn sections(corpus: &mut Corpus) {
     corpus.patched("a section header with another file offset", &[SectionHeaders], "(.rodata)", |image| {
         let section = patch::section(image, ".rodata");
         write(image, section + 24, &0x8u64.to_le_bytes());
+    });
+    for (name, place, field, wrong) in [
+        ("symbols that are one byte longer", ".dynsym", section::SIZE, Wrong::Plus(1)),
+        ("strings that are one byte longer", ".dynstr", section::SIZE, Wrong::Plus(1)),
+        ("a dynamic table that lacks its end", ".dynamic", section::SIZE, Wrong::Plus(-16)),
+        ("a version index too many", ".gnu.version", section::SIZE, Wrong::Plus(2)),
+        ("version definitions that lack one", ".gnu.version_d", section::SIZE, Wrong::Plus(-28)),
+        ("symbols of no size", ".dynsym", section::ENTRY_SIZE, Wrong::Is(0)),
+        ("symbols with the names of the sections", ".dynsym", section::LINK, Wrong::Plus(1)),
+        ("version indices of the strings", ".gnu.version", section::LINK, Wrong::Plus(1)),
+    ] {
+        corpus.patched(name, &[SectionHeaders], place, |image| {
+            let offset = patch::section(image, place) + field;
+            let old = u32::from_le_bytes(*image[offset..].first_chunk().expect("four bytes"));
+            let new = match wrong {
+                Wrong::Plus(difference) => old.wrapping_add_signed(difference),
+                Wrong::Is(value) => value,
+            };
+            write(image, offset, &new.to_le_bytes());
+        });
+    }
+    corpus.patched("two sections of dynamic symbols", &[SectionHeaders], "(.rodata)", |image| {
+        let section = patch::section(image, ".rodata");
+        write(image, section + section::TYPE, &elf::SHT_DYNSYM.0.to_le_bytes());
+    });
+    corpus.patched("two sections of dynamic strings", &[SectionHeaders], "(.rodata)", |image| {
+        let section = patch::section(image, ".rodata");
+        write(image, section + section::TYPE, &elf::SHT_STRTAB.0.to_le_bytes());
+    });
+    corpus.patched("a compressed section", &[SectionHeaders], "(.rodata)", |image| {
+        let section = patch::section(image, ".rodata");
+        let flags = (elf::SHF_ALLOC | elf::SHF_COMPRESSED).0;
+        write(image, section + section::FLAGS, &flags.to_le_bytes());
     });
     corpus.built("a writable static", &[WritableSection], "(.data)", {
         let text = "    .text : { *(.text .text.*) } :text";
@@ -253,6 +331,13 @@ fn dynamic_table(corpus: &mut Corpus) {
         let entry = patch::dynamic(image, elf::DT_SYMENT);
         write(image, entry, &elf::DT_SYMBOLIC.0.to_le_bytes());
     });
+    corpus.patched("two DT_STRTAB", &[DynamicEntry], "DT_STRTAB", |image| {
+        let hash = patch::section_bytes(image, ".hash") as u64;
+        patch::last_dynamic_tag(image, elf::DT_STRTAB, hash);
+    });
+    corpus.patched("two DT_SYMENT that agree", &[DynamicEntry], "DT_SYMENT", |image| {
+        patch::last_dynamic_tag(image, elf::DT_SYMENT, 24);
+    });
     corpus.patched("DT_SYMENT of 32-bit symbols", &[DynamicEntry], "DT_SYMENT", |image| {
         let entry = patch::dynamic(image, elf::DT_SYMENT);
         write(image, entry + 8, &16u64.to_le_bytes());
@@ -289,6 +374,19 @@ fn tables(corpus: &mut Corpus) {
             write(image, first + 4 * index, &(index as u32).to_le_bytes());
         }
     });
+    // What follows, no look-up of a name of the image meets.
+    corpus.patched("a DT_HASH chain that ends in a circle", &[SysvHash], "DT_HASH", |image| {
+        let (end, index) = patch::zero_in_hash(image, true);
+        write(image, end, &index.to_le_bytes());
+    });
+    corpus.patched("a DT_HASH chain that leads out of the table", &[SysvHash], "DT_HASH", |image| {
+        let (end, _) = patch::zero_in_hash(image, true);
+        write(image, end, &0x4000_0000u32.to_le_bytes());
+    });
+    corpus.patched("a DT_HASH bucket that leads out of the table", &[SysvHash], "DT_HASH", |image| {
+        let (bucket, _) = patch::zero_in_hash(image, false);
+        write(image, bucket, &0x4000_0000u32.to_le_bytes());
+    });
     corpus.patched("DT_HASH out of the file", &[SysvHash, SectionHeaders], ".hash", |image| {
         let entry = patch::dynamic(image, elf::DT_HASH);
         write(image, entry + 8, &0x10_0000u64.to_le_bytes());
@@ -302,6 +400,10 @@ fn tables(corpus: &mut Corpus) {
     corpus.patched("three Bloom filter words", &[GnuHash], "DT_GNU_HASH", |image| {
         let table = patch::section_bytes(image, ".gnu.hash");
         write(image, table + 8, &3u32.to_le_bytes());
+    });
+    corpus.patched("a DT_GNU_HASH bucket before the first symbol", &[GnuHash], "DT_GNU_HASH", |image| {
+        let table = patch::section_bytes(image, ".gnu.hash");
+        write(image, table + 4, &2u32.to_le_bytes());
     });
     corpus.patched("a Bloom filter that lets nothing through", &[GnuHash], "DT_GNU_HASH", |image| {
         let table = patch::section_bytes(image, ".gnu.hash");
@@ -322,6 +424,15 @@ fn tables(corpus: &mut Corpus) {
         let second = table + 28; // behind the base definition (20 bytes) and its name entry (8)
         write(image, second + 8, &0x1234_5678u32.to_le_bytes());
     });
+    for (name, place, offset) in [
+        ("a base version definition of another format", "`linux-vdso.so.1`", 0),
+        ("a version definition of another format", "`LINUX_2.6`", 28),
+    ] {
+        corpus.patched(name, &[VersionDefinition], place, |image| {
+            let table = patch::section_bytes(image, ".gnu.version_d");
+            write(image, table + offset, &2u16.to_le_bytes());
+        });
+    }
     corpus.patched("too many version definitions counted", &[VersionDefinition], "DT_VERDEFNUM", |image| {
         let entry = patch::dynamic(image, elf::DT_VERDEFNUM);
         write(image, entry + 8, &3u64.to_le_bytes());
@@ -368,6 +479,28 @@ fn exports(corpus: &mut Corpus) {
     corpus.built("an export without size", &[ExportSize], "`__vdso_time`", {
         Fixture::good(arch).edit(".size __vdso_time, . - __vdso_time", "")
     });
+    corpus.built("an export of a part of its function", &[ExportSize], "`__vdso_time`", {
+        Fixture::good(arch).edit(".size __vdso_time, . - __vdso_time", ".size __vdso_time, 1")
+    });
+    corpus.built("an export that goes on into padding", &[ExportSize], "`__vdso_clock_gettime`", {
+        let size = ".size __vdso_clock_gettime, . - __vdso_clock_gettime";
+        Fixture::good(arch).edit(size, &format!("{size} + 1"))
+    });
+    for (name, section) in [("an absolute export", elf::SHN_ABS.0), ("an export of another section", 1)] {
+        corpus.patched(name, &[ExportAddress], "`time`", |image| {
+            let symbol = patch::symbol(image, "time");
+            write(image, symbol + 6, &section.to_le_bytes());
+        });
+    }
+    corpus.add("two symbols of one name", &[ExportExtra], "`time`", {
+        let second = ".globl second\n.type second, @function\n.set second, helper\n.size second, 4";
+        let versions = "LINUX_2.6 { global: __vdso_*; clock_gettime; time; *rt_sigreturn; second; local: *; };";
+        let mut image = Fixture::good(arch).behind(second).versions(Some(versions)).build();
+        let name = *image[patch::symbol(&image, "time")..].first_chunk::<4>().expect("st_name");
+        let second = patch::symbol(&image, "second");
+        write(&mut image, second, &name);
+        image
+    });
     let moved = |by: fn(&[u8], u64) -> u64| {
         move |image: &mut Vec<u8>| {
             for name in ["time", "__vdso_time"] {
@@ -381,7 +514,7 @@ fn exports(corpus: &mut Corpus) {
     corpus.patched("an export in the data", &[ExportAddress], "`time`", {
         moved(|image, _| patch::section_bytes(image, ".rodata") as u64)
     });
-    corpus.patched("an export within an instruction", &[ExportAddress], "`time`", moved(|_, old| old + 1));
+    corpus.patched("an export within an instruction", &[ExportAddress, ExportSize], "`time`", moved(|_, old| old + 1));
     corpus.built("an alias of another function", &[ExportAlias], "`time`", {
         Fixture::good(arch).edit(".set time, __vdso_time", ".set time, __vdso_clock_gettime")
     });

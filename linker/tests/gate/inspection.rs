@@ -2,7 +2,7 @@
 
 use crate::arch;
 use crate::fixture::{architectures, binary, good, Fixture};
-use crate::patch::write;
+use crate::patch::{self, write};
 use object::elf;
 use vdso_linker::inspect::{inspect, Class, HashKind, Inspection, NoteContent, Part};
 use vdso_linker::manifest::Arch;
@@ -64,6 +64,30 @@ fn without_the_sysv_table_symbols_are_counted_by_the_gnu_table() {
     write(&mut image, 60, &0u16.to_le_bytes());
     assert_eq!(client_view(&facts(&image)), client_view(&full));
     assert_eq!(full.hash_tables.len(), 1);
+}
+
+/// Chains that only a look-up of an absent name follows to their end.
+#[test]
+fn chains_that_lead_astray_are_named() {
+    let problems = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut image = good(some());
+        change(&mut image);
+        let found = facts(&image);
+        assert!(found.hash_tables.iter().any(|table| table.missing.is_empty()), "{:?}", found.hash_tables);
+        found.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let count = facts(&good(some())).symbols.len() + 1;
+    let (end, last) = patch::zero_in_hash(&good(some()), true);
+    let text = problems(&|image| write(image, end, &last.to_le_bytes()));
+    assert!(text.contains(&format!("does not come to 0 within nchain {count} steps")), "{text}");
+    let text = problems(&|image| write(image, end, &(count as u32).to_le_bytes()));
+    assert!(text.contains(&format!("chain[{last}] is {count:#x}, but nchain is {count}")), "{text}");
+    let (bucket, index) = patch::zero_in_hash(&good(some()), false);
+    let text = problems(&|image| write(image, bucket, &0x4000_0000u32.to_le_bytes()));
+    assert!(text.contains(&format!("bucket[{index}] is 0x40000000, but nchain is {count}")), "{text}");
+    let gnu = patch::section_bytes(&good(some()), ".gnu.hash");
+    let text = problems(&|image| write(image, gnu + 4, &2u32.to_le_bytes()));
+    assert!(text.contains("is 0x1, but symoffset is 0x2"), "{text}");
 }
 
 #[test]

@@ -54,11 +54,32 @@ pub(crate) fn symbol_index(image: &[u8], name: &str) -> usize {
     facts(image).symbols.iter().find(|symbol| symbol.name == name).expect("a symbol of that name").index
 }
 
-/// Turns the stack segment, which no client reads, into one of another type.
+/// Turns the stack segment, which no client reads, into one of another type that is to be read.
 pub(crate) fn segment_type(mut image: Vec<u8>, kind: elf::ProgramType) -> Vec<u8> {
     let offset = segment(&image, elf::PT_GNU_STACK);
     write(&mut image, offset, &kind.0.to_le_bytes());
+    write(&mut image, offset + 4, &elf::PF_R.0.to_le_bytes());
     image
+}
+
+/// Takes the entry DT_FLAGS, which no client of a vDSO needs, out of the dynamic table, and puts another one at its end.
+pub(crate) fn last_dynamic_tag(image: &mut [u8], tag: elf::DynamicTag, value: u64) {
+    let flags = dynamic(image, elf::DT_FLAGS);
+    let end = section_bytes(image, ".dynamic") + facts(image).dynamic.len() * DYNAMIC_ENTRY;
+    image.copy_within(flags + DYNAMIC_ENTRY..end, flags);
+    write(image, end - DYNAMIC_ENTRY, &tag.0.to_le_bytes());
+    write(image, end - DYNAMIC_ENTRY + 8, &value.to_le_bytes());
+}
+
+/// The file offset of the first word of the buckets, or of the chains, of DT_HASH that is 0: of a bucket without a
+/// symbol, of the end of a chain. The chain of the empty first symbol does not count.
+pub(crate) fn zero_in_hash(image: &[u8], chains: bool) -> (usize, u32) {
+    let table = section_bytes(image, ".hash");
+    let word = |index: usize| u32::from_le_bytes(*image[table + 4 * index..].first_chunk().expect("four bytes"));
+    let (buckets, symbols) = (word(0) as usize, word(1) as usize);
+    let (start, count, first) = if chains { (2 + buckets, symbols, 1) } else { (2, buckets, 0) };
+    let index = (first..count).find(|index| word(start + index) == 0).expect("a 0 in the table");
+    (table + 4 * (start + index), index as u32)
 }
 
 /// Turns the entry DT_FLAGS, which no client of a vDSO needs, into another one.

@@ -29,6 +29,12 @@ const LINK: u16 = 30;
 /// The condition flags, as a bit of a set of registers; below it, each register's number is its bit.
 pub(super) const FLAGS: Registers = 1 << 32;
 
+/// Memory, as a bit of such a set: what stores write.
+pub(super) const MEMORY: Registers = 1 << 33;
+
+/// The zero register, as a bit of such a set: only where an instruction may select it instead of another operand.
+pub(super) const ZERO: Registers = 1 << 34;
+
 /// System registers, as op0<0>:op1:CRn:CRm:op2 of MRS (C6.2, MRS).
 pub(super) mod system_register {
     /// The virtual counter (D24.12).
@@ -142,6 +148,11 @@ fn is_bit_mask(n: u32, imms: u32) -> bool {
     imms & levels != levels
 }
 
+/// Whether a condition, the lowest four bits, holds whatever the flags are: AL, and NV, which is the same (C1.2.4).
+fn is_always(word: u32) -> bool {
+    word & 0xe == 0xe
+}
+
 fn vector(word: u32, address: u64) -> Instruction {
     let mut instruction = unknown(address, &word.to_le_bytes(), "");
     instruction.text = format!(".inst {word:#010x}");
@@ -208,7 +219,8 @@ impl Judge<'_> {
     fn instruction(mut self) -> Instruction {
         let Some(kind) = self.kind() else { return self.refused() };
         if self.is_unpredictable(kind) {
-            return unknown(self.address, &self.word.to_le_bytes(), "loads two values into one register");
+            let what = "writes one register twice, or one that it stores";
+            return unknown(self.address, &self.word.to_le_bytes(), what);
         }
         let flow = self.flow();
         let order = self.order(kind);
@@ -228,16 +240,25 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether it loads into one register twice, or into the base that it moves (C6.2, LDP, LDR: "constrained
-    /// unpredictable").
+    /// Whether it loads into one register twice, loads into or stores the base that it moves, or says whether it has stored
+    /// in a register that it stores or that the address is in (C6.2, LDP, LDR, STR, STXR: "constrained unpredictable").
     fn is_unpredictable(&self, kind: Kind) -> bool {
-        if !matches!(kind, Kind::Load(_)) {
-            return false;
+        let base = self.memory().filter(|memory| memory.base != STACK_POINTER);
+        let moved = base.as_ref().filter(|memory| memory.moves != 0).map(|memory| memory.base);
+        let moves = |registers: &[u16]| moved.is_some_and(|moved| registers.contains(&moved));
+        match kind {
+            Kind::Load(count) => {
+                let twice = count == 2 && self.decoded.operands[0] == self.decoded.operands[1];
+                twice || moves(&self.registers(0..count))
+            }
+            Kind::Store(count, _) => moves(&self.registers(0..count)),
+            Kind::StoreExclusive(count, _) => {
+                let status = self.registers(0..1);
+                let is_status = |register: &u16| status.contains(register);
+                self.registers(1..1 + count).iter().any(is_status) || base.is_some_and(|it| is_status(&it.base))
+            }
+            _ => false,
         }
-        let results = self.results(kind);
-        let moved = self.memory().filter(|memory| memory.moves != 0 && memory.base != STACK_POINTER);
-        let twice = kind == Kind::Load(2) && self.decoded.operands[0] == self.decoded.operands[1];
-        twice || moved.is_some_and(|memory| results.contains(&memory.base))
     }
 
     /// An instruction that no image may have.
@@ -349,6 +370,7 @@ impl Judge<'_> {
         match (self.decoded.opcode, target) {
             (Opcode::B, Some(target)) => Flow::Jump(target),
             (Opcode::BL, Some(target)) => Flow::Call(target),
+            (Opcode::Bcc(_), Some(target)) if is_always(self.word) => Flow::Jump(target),
             (Opcode::Bcc(_) | Opcode::CBZ | Opcode::CBNZ | Opcode::TBZ | Opcode::TBNZ, Some(target)) => {
                 Flow::Branch(target)
             }
@@ -428,7 +450,14 @@ impl Judge<'_> {
         let memory = self.memory();
         let address = memory.as_ref().map_or(0, Memory::registers);
         let mut writes = set(&self.results(kind));
+        let selects = matches!(opcode, Opcode::CSEL | Opcode::CSNEG | Opcode::CSINC | Opcode::CSINV);
+        let is_always = match opcode {
+            Opcode::Bcc(_) => is_always(self.word),
+            Opcode::CCMN | Opcode::CCMP => is_always(self.word >> 12),
+            _ => selects && is_always(self.word >> 12),
+        };
         let mut reads = match kind {
+            Kind::Compute if selects && is_always => set(&self.registers(1..2)),
             Kind::Compute => set(&self.registers(1..4)),
             Kind::Change | Kind::Compare | Kind::Branch => set(&self.registers(0..4)),
             Kind::Store(..) => set(&self.registers(0..2)) | address,
@@ -441,9 +470,15 @@ impl Judge<'_> {
             writes |= FLAGS;
         }
         let uses_carry = matches!(opcode, Opcode::ADC | Opcode::ADCS | Opcode::SBC | Opcode::SBCS);
-        let selects = matches!(opcode, Opcode::CSEL | Opcode::CSNEG | Opcode::CSINC | Opcode::CSINV);
-        if uses_carry || selects || kind == Kind::Compare || matches!(opcode, Opcode::Bcc(_)) {
+        let is_conditional = selects || kind == Kind::Compare || matches!(opcode, Opcode::Bcc(_));
+        if uses_carry || is_conditional && !is_always {
             reads |= FLAGS;
+        }
+        if selects && !is_always && self.registers(1..3).len() < 2 {
+            reads |= ZERO;
+        }
+        if matches!(kind, Kind::Store(..) | Kind::StoreExclusive(..)) {
+            writes |= MEMORY;
         }
         if let Some(memory) = memory.filter(|memory| memory.moves != 0) {
             writes |= bit(memory.base);

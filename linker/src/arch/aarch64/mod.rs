@@ -56,6 +56,9 @@ pub(super) static ARCHITECTURE: Architecture = Architecture {
         return_address: 30,
         return_address_at: None,
         entry_offset: 0,
+        // "At any point at which memory is accessed via SP, the hardware requires that SP mod 16 = 0" (Procedure Call
+        // Standard, 6.4.5.1).
+        stack_alignment: 16,
         register_size: 8,
         red_zone: 0,
         epilogues_described: true,

@@ -8,14 +8,15 @@
 //!
 //! So, on each way that leads to a counter read:
 //!
-//! 1. behind the last load there is a conditional branch that depends on that load (or a DSB, which waits for all), and
-//!    between that and the counter an ISB, unless the counter synchronises itself: see [`ControlDependency`];
-//! 2. the loads behind it have addresses made from its value: see [`AddressDependency`].
+//! 1. behind the last load there is a conditional branch that depends on that load, and before it a DMB for loads, by which
+//!    those before it are done when it begins (or there is a DSB behind it, which waits for all), and between that and the
+//!    counter an ISB, unless the counter synchronises itself: see [`ControlDependency`];
+//! 2. the loads behind it have addresses made from its value, and it is not stored before: see [`AddressDependency`].
 //!
 //! Loads from the function's own stack are not meant: nobody else stores there. Nor are those of constants in the image.
 
-use super::decode::{barrier, system_register};
-use crate::arch::{AddressDependency, ControlDependency, Fault, LastLoad, OrderKind, Paths};
+use super::decode::{barrier, system_register, FLAGS, MEMORY};
+use crate::arch::{AddressDependency, ControlDependency, Fault, OrderKind, Paths};
 use crate::gate::Rule;
 
 /// Before the counter.
@@ -23,6 +24,9 @@ const CONTROL: ControlDependency = ControlDependency {
     synchronises: |barrier| barrier == barrier::ISB,
     barrier: "ISB",
     completes_loads: |number| number & barrier::DSB != 0 && barrier::is_for_loads(number),
+    orders_loads: barrier::is_for_loads,
+    load_barrier: "DMB ISHLD",
+    memory: MEMORY,
 };
 
 /// Behind the counter.
@@ -31,6 +35,9 @@ const DEPENDENCE: AddressDependency = AddressDependency {
     system_call: 0x13f, // arguments in X0 to X5, the number in X8
     synchronises: CONTROL.synchronises,
     orders_loads: barrier::is_for_loads,
+    memory: MEMORY,
+    conditions: FLAGS,
+    counters_in_order: true, // Arm ARM, "Synchronization requirements for AArch64 System registers"
     name,
 };
 
@@ -43,16 +50,16 @@ fn name(bit: u32) -> String {
     }
 }
 
-const REMEDY: &str = "read the counter by `vvar::arch`: load, branch that depends on it, then ISB, MRS and `EOR zero, \
-                      value, value` in one `asm!` block, and zero added to the address of each later load, until a DMB \
-                      ISHLD behind one of them; that comes before a call or the return";
+const REMEDY: &str = "read the counter by `vvar::arch`: DMB ISHLD, load, branch that depends on it, then ISB, MRS and `EOR \
+                      zero, value, value` in one `asm!` block, and zero added to the address of each later load, until a \
+                      DMB ISHLD behind one of them; that comes before a store of the value, a call or the return";
 
 pub(super) fn check(paths: &Paths<'_>) -> Vec<(u64, Fault)> {
     let mut faults = Vec::new();
     let mut facts = None;
     for counter in paths.instructions() {
         let OrderKind::Counter { register } = counter.order.kind else { continue };
-        let (last_load, live) = facts.get_or_insert_with(|| (LastLoad::new(paths), DEPENDENCE.liveness(paths)));
+        let (last_load, live) = facts.get_or_insert_with(|| (CONTROL.last_load(paths), DEPENDENCE.liveness(paths)));
         let synchronised = register == system_register::CNTVCTSS_EL0;
         let found = CONTROL.fault(paths, counter, synchronised, last_load).into_iter();
         let found = found.chain(DEPENDENCE.fault(paths, counter, live));

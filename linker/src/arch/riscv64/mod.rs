@@ -58,6 +58,9 @@ pub(super) static ARCHITECTURE: Architecture = Architecture {
         return_address: 1,
         return_address_at: None,
         entry_offset: 0,
+        // "The stack pointer must remain aligned throughout procedure execution" (calling conventions, "Integer Calling
+        // Convention").
+        stack_alignment: 16,
         register_size: 8,
         red_zone: 0,
         epilogues_described: true,

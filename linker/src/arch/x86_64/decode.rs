@@ -33,7 +33,16 @@ pub(super) fn decode(bytes: &[u8], address: u64, surroundings: &Surroundings) ->
         let mut text = String::new();
         formatter.format(&decoded, &mut text);
         let invalid = decoded.is_invalid();
-        let judge = Judge { decoded: &decoded, info: info.info(&decoded), previous, surroundings, faults: Vec::new() };
+        let start = decoded.ip().wrapping_sub(address) as usize;
+        let encoding = bytes.get(start..start + decoded.len()).unwrap_or_default();
+        let judge = Judge {
+            decoded: &decoded,
+            encoding,
+            info: info.info(&decoded),
+            previous,
+            surroundings,
+            faults: Vec::new(),
+        };
         instructions.push(judge.instruction(text));
         if invalid {
             break;
@@ -59,6 +68,8 @@ fn formatter() -> IntelFormatter {
 /// An instruction under judgement.
 struct Judge<'a> {
     decoded: &'a Decoded,
+    /// Its bytes.
+    encoding: &'a [u8],
     info: &'a InstructionInfo,
     /// The mnemonic of the instruction right before it.
     previous: Option<Mnemonic>,
@@ -74,7 +85,9 @@ impl Judge<'_> {
             Flow::Stop
         } else {
             self.feature();
+            self.flags();
             self.operands();
+            self.branch_encoding();
             self.flow()
         };
         let branch_fault = self.counter();
@@ -105,6 +118,11 @@ impl Judge<'_> {
                 "only kernels may run it, or its result is the kernel's to define",
                 remedy,
             );
+        } else if matches!(self.decoded.mnemonic(), Mnemonic::Lahf | Mnemonic::Sahf) {
+            // Instructions of the 8086, which the first x86-64 processors do not have in 64-bit mode (Intel SDM, LAHF:
+            // "if CPUID.80000001H:ECX.LAHF-SAHF[bit 0] = 1").
+            let remedy = "keep a condition in a register (SETcc), not in the flags";
+            self.refuse(Rule::CpuFeature, "needs the CPU feature LAHF_SAHF", remedy);
         } else if let Some(feature) = features.iter().find(|feature| !is_baseline(**feature)) {
             let what = format!("needs the CPU feature {feature:?}");
             self.refuse(Rule::CpuFeature, what, "compile for `x86-64` without further target features");
@@ -168,15 +186,52 @@ impl Judge<'_> {
         self.decoded.is_privileged() || answers || enters
     }
 
-    /// Segment overrides, absolute addresses, addresses relative to the instruction.
+    /// Flags that belong to the program: "the direction flag DF must be clear ... on function entry and return" (System V
+    /// ABI, 3.2.1), and POPF loads it together with those that trap each instruction and each misaligned access.
+    fn flags(&mut self) {
+        let what = match self.decoded.mnemonic() {
+            Mnemonic::Std => "sets the direction flag, which is clear where functions are entered and left",
+            Mnemonic::Popf | Mnemonic::Popfd | Mnemonic::Popfq => {
+                "loads the flags of direction, single steps and alignment, which belong to the program"
+            }
+            _ => return,
+        };
+        self.refuse(
+            Rule::SavedRegister,
+            what,
+            "copy upwards; keep a condition in a register (SETcc), not in the flags",
+        );
+    }
+
+    /// Intel's processors ignore a prefix for operands of 16 bits at a near branch (SDM, volume 2, appendix A, superscript
+    /// f64), AMD's jump to the lowest 16 bits of the target (AMD64 Architecture Programmer's Manual, volume 3, "JMP (Near)").
+    fn branch_encoding(&mut self) {
+        if matches!(self.decoded.flow_control(), FlowControl::Next) {
+            return;
+        }
+        let other = Decoder::with_ip(64, self.encoding, self.decoded.ip(), DecoderOptions::AMD).decode();
+        if other.code() != self.decoded.code() || other.len() != self.decoded.len() {
+            let remedy = "leave out the prefix 0x66 (`data16`)";
+            self.refuse(Rule::BranchTarget, "a branch that leads elsewhere on AMD's processors", remedy);
+        }
+    }
+
+    /// Segment registers and overrides, absolute addresses, addresses relative to the instruction.
     fn operands(&mut self) {
         let decoded = self.decoded;
         let segment = |register| matches!(register, Register::FS | Register::GS);
+        let written = self.info.used_registers().iter().filter(|used| is_write(used.access()));
+        let loaded = written.map(|used| used.register()).find(|register| register.is_segment_register());
+        if let Some(loaded) = loaded.filter(|register| !segment(*register)) {
+            let what = format!("loads {loaded:?}");
+            self.refuse(Rule::SegmentAccess, what, "leave the segments to the kernel");
+            return;
+        }
         let named = decoded
             .op_kinds()
             .enumerate()
             .any(|(operand, kind)| kind == OpKind::Register && segment(decoded.op_register(operand as u32)));
-        if segment(decoded.segment_prefix()) || named {
+        if segment(decoded.segment_prefix()) || named || loaded.is_some() {
             let remedy = "use no thread-local variable; compile C with `-fno-stack-protector`";
             self.refuse(Rule::SegmentAccess, "uses FS or GS", remedy);
             return; // the address is then relative to the segment

@@ -37,6 +37,9 @@ pub(super) static ARCHITECTURE: Architecture = Architecture {
         return_address: 16,
         return_address_at: Some(-8),
         entry_offset: 8,
+        // The stack is made of eightbytes. The multiple of 16 at calls is for global functions only (3.2), GCC calls local
+        // ones without it, and no instruction that an image may have needs it.
+        stack_alignment: 8,
         register_size: 8,
         red_zone: 128,
         epilogues_described: true,

@@ -59,6 +59,9 @@ pub static ARCHITECTURE: Architecture = Architecture {
         return_address: RA as u16,
         return_address_at: None,
         entry_offset: 0,
+        // "Upon procedure entry, the stack pointer is required to be divisible by 16" ("Procedure Call Standard for the
+        // LoongArch Architecture", "The stack"); compilers keep it so in between.
+        stack_alignment: 16,
         register_size: 8,
         // "Procedures must not rely upon the persistence of stack-allocated data whose addresses lies below the stack
         // pointer" (psABI, "Calling conventions").

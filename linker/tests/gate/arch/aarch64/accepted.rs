@@ -81,6 +81,7 @@ pub(super) fn calling(callee: &str, register: &str) -> String {
         str x19, [sp, #16]
         .cfi_offset x19, -16
         adrp x12, vvar_page
+        dmb ishld
         ldr w11, [x12, #4]
         cbnz w11, 1f
         isb
@@ -115,16 +116,47 @@ pub(super) const QUIET: &str = "
     .cfi_endproc
 ";
 
+/// A function that is never called, but jumped to, is led to by those jumps, not by what aligns it.
+#[test]
+fn a_counter_behind_a_jump_and_padding() {
+    crate::accepted::need!(ARCH);
+    let jump = "adrp x9, vvar_page\ndmb ishld\nldr w8, [x9, #4]\ncbnz w8, 1f\nb elsewhere\n1:";
+    for padding in ["", "nop\n", ".inst 0\n"] {
+        let size = ".size helper, . - helper\n";
+        let function = ELSEWHERE.replace("PADDING", padding);
+        accepted(Fixture::good(ARCH).body(jump).edit(size, &[size, &function].concat()));
+    }
+}
+
+/// Reads the counter behind a guard that others have.
+pub(super) const ELSEWHERE: &str = "
+    PADDING
+    elsewhere:
+    .cfi_startproc
+    isb
+    mrs x10, cntvct_el0
+    eor x11, x10, x10
+    add x9, x9, x11
+    ldr x12, [x9, #16]
+    add x1, x12, x10
+    dmb ishld
+    ldr w8, [x9]
+    add x0, x1, x8
+    ret
+    .cfi_endproc
+";
+
 /// The ways to read the counter in order: by each register, by a DSB instead of the branch, twice for the erratum, and
 /// when what was read is given up and read again.
 #[test]
 fn counters_in_order() {
     crate::accepted::need!(ARCH);
-    let guard = "adrp x9, vvar_page\nldr w8, [x9, #4]\ncbnz w8, 9f\n";
+    let guard = "adrp x9, vvar_page\ndmb ishld\nldr w8, [x9, #4]\ncbnz w8, 9f\n";
     let loads =
         "eor x11, x10, x10\nadd x12, x9, x11\nldr x13, [x12, #16]\ndmb ishld\nldr w8, [x9]\nadd x1, x10, x13\n9:";
     let again = "
-        1: ldr w8, [x9, #4]
+        1: dmb ishld
+        ldr w8, [x9, #4]
         cbnz w8, 9f
         isb
         mrs x10, cntvct_el0
@@ -140,6 +172,7 @@ fn counters_in_order() {
         "ldr w14, [x9, #8]\ndsb ishld\nisb\nmrs x10, cntvct_el0\n",
         "isb\nmrs x14, cntvct_el0\nmrs x15, cntvct_el0\neor x16, x14, x15\ntst x16, #0x100000000\ncsel x10, x15, x14, eq\n",
         "isb\nldr x16, [sp]\nmrs x10, cntvct_el0\n",
+        "ldr w14, [x9, #8]\ndmb ish\nldr w8, [x9, #4]!\nand w8, w8, #7\ncbnz w8, 9f\nisb\nmrs x10, cntvct_el0\n",
         again,
     ] {
         accepted(Fixture::good(ARCH).body(&[guard, read, loads].concat()));

@@ -1,6 +1,6 @@
 //! Broken images for aarch64: their instructions, the mark of landing pads, the signal trampoline.
 
-use super::accepted::{calling, QUIET};
+use super::accepted::{calling, ELSEWHERE, QUIET};
 use super::ARCH;
 use crate::corpus::Corpus;
 use crate::fixture::Fixture;
@@ -239,6 +239,7 @@ fn instructions(corpus: &mut Corpus) {
 /// The counter read as it should be, with a place for each flaw.
 const READ: &str = "
     adrp x9, vvar_page
+    dmb ishld
     ldr w8, [x9, #4]
     cbnz w8, 1f
     isb
@@ -283,6 +284,34 @@ fn counter(corpus: &mut Corpus) {
     let flaws: &[(&str, &str, &str)] = &[
         ("no ISB", "isb\n", ""),
         ("a DMB for the ISB", "isb\n", "dmb ish\n"),
+        ("no barrier before the load", "dmb ishld\n    ldr w8, [x9, #4]", "ldr w8, [x9, #4]"),
+        ("a barrier for stores before the load", "dmb ishld", "dmb ishst"),
+        ("a barrier for this CPU before the load", "dmb ishld", "dmb nshld"),
+        ("the barrier before the load but one", "ldr w8, [x9, #4]\n", "ldr w13, [x9, #8]\n    ldr w8, [x9, #4]\n"),
+        ("a branch past the barrier before the load", "dmb ishld\n", "cbz w0, 2f\n    dmb ishld\n    2:\n"),
+        ("a system call behind the barrier before the load", "dmb ishld\n", "dmb ishld\n    svc #0\n"),
+        ("a branch on one of two loads", "ldr w8, [x9, #4]", "ldp w13, w8, [x9]"),
+        ("a branch on the base of the load", "ldr w8, [x9, #4]\n    cbnz w8", "ldr w8, [x9], #4\n    cbnz w9"),
+        (
+            "a branch on the base that the load has moved",
+            "ldr w8, [x9, #4]\n    cbnz w8",
+            "ldr w8, [x9, #4]!\n    cbnz w9",
+        ),
+        (
+            "a branch on whether what was loaded was stored",
+            "cbnz w8, 1f\n    isb",
+            "stxr w14, w8, [x2]\n    cbnz w14, 1f\n    isb",
+        ),
+        ("a branch on the base of a store of what was loaded", "cbnz w8, 1f", "str w8, [x2], #4\n    cbnz x2, 1f"),
+        ("a branch that is always taken", "cbnz w8, 1f\n", "cmp w8, #0\n    b.al 5f\n    5:\n"),
+        ("a branch that is taken never, by name only", "cbnz w8, 1f\n", "cmp w8, #0\n    b.nv 5f\n    5:\n"),
+        (
+            "a branch on what is always selected",
+            "cbnz w8, 1f",
+            "cmp w8, #0\n    csel x13, x0, x8, al\n    cbnz x13, 1f",
+        ),
+        ("a system call between ISB and counter", "isb\n", "isb\n    mov x8, #113\n    svc #0\n"),
+        ("a system call between branch and ISB", "isb\n", "mov x8, #113\n    svc #0\n    isb\n"),
         ("no load before", "ldr w8, [x9, #4]\n", "mov w8, w0\n"),
         ("no branch", "cbnz w8, 1f\n", ""),
         ("a branch that does not depend on the load", "cbnz w8, 1f\n    isb", "cbnz w0, 1f\n    isb"),
@@ -294,6 +323,16 @@ fn counter(corpus: &mut Corpus) {
         ("a branch past the guard", "cbnz w8, 1f\n    isb\n", "b 3f\n    4: cbnz w8, 1f\n    3: cbz w0, 4b\n    isb\n"),
         ("a load that does not depend on the value", "add x9, x9, x11\n", ""),
         ("a token of another register", "eor x11, x10, x10", "eor x11, x8, x8"),
+        (
+            "a token that is selected by flags of the value",
+            "eor x11, x10, x10",
+            "cmp x10, #0\n    csel x11, x2, x2, eq",
+        ),
+        ("a token that is selected or zero", "eor x11, x10, x10", "eor x11, x10, x10\n    csel x11, x11, xzr, eq"),
+        ("a token of the other that is always selected", "eor x11, x10, x10", "csel x11, x2, x10, al"),
+        ("a token of the carry", "eor x11, x10, x10", "cmp x10, #0\n    adc x11, x2, xzr"),
+        ("the value stored for the caller", "eor x11, x10, x10", "str x10, [x2], #8\n    eor x11, x10, x10"),
+        ("what is made from the value stored", "eor x11, x10, x10", "eor x11, x10, x10\n    stp x3, x11, [x2]"),
         ("no barrier for the second look", "dmb ishld\n    ldr w8, [x9]", "adrp x13, vvar_page\n    ldr w8, [x13]"),
         (
             "a barrier for stores",
@@ -336,9 +375,35 @@ fn counter_leaves(corpus: &mut Corpus) {
     corpus.built("counter: a call with its value in a register of the caller's result", rules, "`mrs x1", {
         Fixture::good(ARCH).edit("// BODY\n    b helper", &(calling("quiet", "x1") + "ret")).behind(QUIET)
     });
+    corpus.body("counter: its value by way of the stack", rules, "`mrs x10", {
+        "
+        sub sp, sp, #16
+        .cfi_def_cfa_offset 16
+        adrp x9, vvar_page
+        dmb ishld
+        ldr w8, [x9, #4]
+        cbnz w8, 1f
+        isb
+        mrs x10, cntvct_el0
+        str x10, [sp, #8]
+        ldr x12, [x9, #16]
+        ldr x10, [sp, #8]
+        add x0, x12, x10
+        1:
+        add sp, sp, #16
+        .cfi_def_cfa_offset 0
+        "
+    });
+    corpus.built("counter: a guard on one of two ways to it", rules, "`mrs x10", {
+        let size = ".size helper, . - helper\n";
+        Fixture::good(ARCH)
+            .body("adrp x9, vvar_page\ndmb ishld\nldr w8, [x9, #4]\ncbz w0, 1f\ncbnz w8, 2f\n1: b elsewhere\n2:")
+            .edit(size, &[size, &ELSEWHERE.replace("PADDING", "nop")].concat())
+    });
     corpus.body("counter: a return of its value alone", rules, "`mrs x0", {
         "
         adrp x9, vvar_page
+        dmb ishld
         ldr w8, [x9, #4]
         cbnz w8, 1f
         isb

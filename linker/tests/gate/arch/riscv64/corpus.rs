@@ -7,6 +7,7 @@ use vdso_linker::gate::Rule;
 
 pub(super) fn add(corpus: &mut Corpus) {
     trampoline(corpus);
+    signal_frames(corpus);
     unwind(corpus);
     stack(corpus);
     control_flow(corpus);
@@ -43,6 +44,40 @@ fn trampoline(corpus: &mut Corpus) {
     });
 }
 
+/// Descriptions of signal frames, which the rules on the stack leave out.
+fn signal_frames(corpus: &mut Corpus) {
+    use Rule::*;
+    corpus.body("a function that says that it is a signal frame", &[SignalTrampoline], "__vdso_time", {
+        ".cfi_signal_frame\naddi sp, sp, -2032\nmv s0, a0\nret"
+    });
+    let nop = "nop\n.globl __vdso_rt_sigreturn";
+    let before = |assembly: &str| Fixture::good(ARCH).edit(nop, &nop.replace("nop", assembly));
+    corpus.built("two instructions before the trampoline", &[SignalTrampoline], "frame description of", {
+        before("nop\nnop")
+    });
+    corpus.built(
+        "an instruction before the trampoline that does something",
+        &[SignalTrampoline],
+        "frame description",
+        before("mv s0, a0"),
+    );
+    corpus.built("an instruction behind the trampoline", &[SignalTrampoline, ExportSize], "frame description of", {
+        let size = ".size __vdso_rt_sigreturn, . - __vdso_rt_sigreturn\n";
+        Fixture::good(ARCH).edit(size, &format!("{size}ret\n"))
+    });
+    let rules = &[SignalTrampoline, ExportAlias, ExportSize];
+    corpus.built("an export in the trampoline's description", rules, "frame description of", {
+        let moved = Fixture::good(ARCH).edit(".set time, __vdso_time", ".size time, 2");
+        moved.edit(nop, &format!("time: {nop}"))
+    });
+    corpus.body("a jump to the trampoline", &[SignalTrampoline], "`j ", "beqz a0, __vdso_rt_sigreturn");
+    corpus.body("a call of the trampoline", &[SignalTrampoline], "`jal", &framed("call __vdso_rt_sigreturn"));
+    corpus.built("a function that runs into the trampoline", &[SignalTrampoline], "`mul", {
+        let open = Fixture::good(ARCH).edit("mul a0, a0, a1\n    ret", "mul a0, a0, a1");
+        open.edit(".p2align 4\n.cfi_startproc\n", ".cfi_startproc\n")
+    });
+}
+
 fn unwind(corpus: &mut Corpus) {
     use Rule::*;
     corpus.built("a function without unwind information", &[UnwindCoverage], "`ret`", {
@@ -69,6 +104,34 @@ fn unwind(corpus: &mut Corpus) {
         .cfi_restore s1
         ld s0, 0(sp)
         .cfi_restore s0
+        addi sp, sp, 16
+        .cfi_def_cfa_offset 0
+        "
+    });
+    corpus.body("a register's rule that points below the stack pointer", &[SavedRegister], "`auipc", {
+        "
+        addi sp, sp, -16
+        .cfi_def_cfa_offset 16
+        sd s0, 8(sp)
+        .cfi_offset s0, -8
+        mv s0, a0
+        ld s0, 8(sp)
+        addi sp, sp, 16
+        .cfi_def_cfa_offset 0
+        "
+    });
+    corpus.body("a register from below the stack pointer", &[SavedRegister], "`addi sp", {
+        "
+        addi sp, sp, -16
+        .cfi_def_cfa_offset 16
+        sd s0, 8(sp)
+        .cfi_offset s0, -8
+        addi sp, sp, 16
+        .cfi_def_cfa_offset 0
+        .cfi_restore s0
+        addi sp, sp, -16
+        .cfi_def_cfa_offset 16
+        ld s0, 8(sp)
         addi sp, sp, 16
         .cfi_def_cfa_offset 0
         "
@@ -112,6 +175,15 @@ fn stack(corpus: &mut Corpus) {
         Fixture::good(ARCH).body(&framed("call inner")).behind(inner)
     });
     corpus.body("a red zone", &[RedZone], "`sd a0", "sd a0, -8(sp)");
+    corpus.body("a stack pointer that is not aligned", &[StackPointer], "`addi sp, sp, -8`", {
+        "
+        addi sp, sp, -8
+        .cfi_def_cfa_offset 8
+        sd a0, 0(sp)
+        addi sp, sp, 8
+        .cfi_def_cfa_offset 0
+        "
+    });
     corpus.body("an aligned stack pointer", &[StackPointer], "`andi sp", "andi sp, sp, -32");
     corpus.body("a stack pointer from a register", &[StackPointer], "sp, a0`", "mv sp, a0");
     corpus.body("paths that push differently", &[StackPointer], "`addi sp", {

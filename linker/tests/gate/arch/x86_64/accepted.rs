@@ -107,21 +107,33 @@ fn a_cold_part_with_its_own_description() {
     assert_eq!((function.frame, function.depth), (16, 32));
 }
 
-/// A signal trampoline is entered by a return, and its rules are expressions on what the kernel saved.
+/// The rule of a register that was given back may stay as it was, as long as its place is within the red zone.
 #[test]
-fn a_signal_trampoline() {
-    accepted(Fixture::good(ARCH).behind(
+fn a_rule_that_points_into_the_red_zone() {
+    accepted(Fixture::good(ARCH).body(
         "
-        .cfi_startproc
-        .cfi_signal_frame
-        .cfi_escape 0x0f, 0x04, 0x77, 0xa0, 0x01, 0x06
+        sub rsp, 128
+        .cfi_adjust_cfa_offset 128
+        mov [rsp], rbx
+        .cfi_rel_offset rbx, 0
+        mov rbx, [rsp]
+        add rsp, 128
+        .cfi_adjust_cfa_offset -128
         nop
-        restorer:
-        mov eax, 15
-        syscall
-        .cfi_endproc
         ",
     ));
+}
+
+/// GCC calls local functions with a stack pointer that is not a multiple of 16.
+#[test]
+fn a_local_call_without_a_frame() {
+    accepted(Fixture::good(ARCH).body("call helper"));
+}
+
+/// A value stored above the return address and one below it leave that as it is.
+#[test]
+fn stores_next_to_the_return_address() {
+    accepted(Fixture::good(ARCH).body("mov [rsp + 8], rdi\nmov [rsp - 8], rdi\nmov rax, [rsp]"));
 }
 
 #[test]

@@ -7,10 +7,33 @@ use vdso_linker::gate::Rule;
 
 pub(super) fn add(corpus: &mut Corpus) {
     unwind(corpus);
+    signal_frames(corpus);
     stack(corpus);
     control_flow(corpus);
     instructions(corpus);
     data(corpus);
+}
+
+/// The architecture has no trampoline, so nothing is a signal frame.
+fn signal_frames(corpus: &mut Corpus) {
+    use Rule::*;
+    corpus.body("a function that says that it is a signal frame", &[SignalTrampoline], "__vdso_time", {
+        ".cfi_signal_frame\npush rbx\nmov rbx, rdi\nsub rsp, 4096\nmov rbp, rdi\nret"
+    });
+    corpus.built("a signal trampoline", &[SignalTrampoline], "frame description of", {
+        Fixture::good(ARCH).behind(
+            "
+            .cfi_startproc
+            .cfi_signal_frame
+            .cfi_escape 0x0f, 0x04, 0x77, 0xa0, 0x01, 0x06
+            nop
+            restorer:
+            mov eax, 15
+            syscall
+            .cfi_endproc
+            ",
+        )
+    });
 }
 
 fn unwind(corpus: &mut Corpus) {
@@ -76,6 +99,31 @@ fn unwind(corpus: &mut Corpus) {
     );
     corpus.body("a callee-saved register that is not restored", &[SavedRegister], "`jmp", "mov r12, rdi");
     corpus.body(
+        "a register's rule that points below the red zone",
+        &[SavedRegister],
+        "`nop`",
+        "
+        sub rsp, 144
+        .cfi_adjust_cfa_offset 144
+        mov [rsp], rbx
+        .cfi_rel_offset rbx, 0
+        mov rbx, rdi
+        mov rbx, [rsp]
+        add rsp, 144
+        .cfi_adjust_cfa_offset -144
+        nop
+    ",
+    );
+    corpus.body("an overwritten return address", &[SavedRegister], "`ret`", "mov [rsp], rdi\nret");
+    corpus.body("a return address moved away", &[SavedRegister], "`jmp", "add qword ptr [rsp], 2");
+    corpus.body("half of a return address", &[SavedRegister], "`ud2`", "mov word ptr [rsp + 6], di\nud2");
+    corpus.body(
+        "a return address that a pop overwrites",
+        &[SavedRegister],
+        "`jmp",
+        "push rdi\n.cfi_adjust_cfa_offset 8\npop qword ptr [rsp]\n.cfi_adjust_cfa_offset -8",
+    );
+    corpus.body(
         "two registers restored in the wrong order",
         &[SavedRegister],
         "`pop rbx`",
@@ -132,6 +180,9 @@ fn stack(corpus: &mut Corpus) {
             .cfi_endproc
         ";
         Fixture::good(ARCH).body(frame).behind(inner)
+    });
+    corpus.body("half a word on the stack", &[StackPointer], "`push di`", {
+        "push di\n.cfi_adjust_cfa_offset 2\npop di\n.cfi_adjust_cfa_offset -2"
     });
     corpus.body("an aligned stack pointer", &[StackPointer], "`and rsp", "and rsp, -32");
     corpus.body("a stack pointer from memory", &[StackPointer], "`pop rsp`", "pop rsp");
@@ -194,6 +245,14 @@ fn control_flow(corpus: &mut Corpus) {
         jmp [rax + rdi * 8]
     ",
     );
+    for (name, assembly) in [
+        ("jmp", "data16 jmp helper"),
+        ("call", "data16 call helper"),
+        ("ret", "data16 ret"),
+        ("je", "data16 je 1f\n1:"),
+    ] {
+        corpus.body(format!("a 16-bit branch: {name}"), &[BranchTarget], "__vdso_time", assembly);
+    }
     corpus.built(
         "a call of memset",
         &[Relocation, UndefinedSymbol, GotPlt, WritableSection, IndirectBranch, UnwindCoverage],
@@ -212,16 +271,27 @@ fn instructions(corpus: &mut Corpus) {
     {
         corpus.body(format!("vector or x87: {assembly}"), &[VectorInstruction], "__vdso_time", assembly);
     }
-    for assembly in ["popcnt rax, rdi", "andn rax, rdi, rsi", "rdrand rax", "cmpxchg16b [rdi]", "xbegin 1f\n1:"] {
+    for assembly in
+        ["popcnt rax, rdi", "andn rax, rdi, rsi", "rdrand rax", "cmpxchg16b [rdi]", "xbegin 1f\n1:", "lahf", "sahf"]
+    {
         corpus.body(format!("not on every CPU: {assembly}"), &[CpuFeature], "__vdso_time", &keep_rbx(assembly));
     }
     for assembly in ["lsl eax, ecx", "hlt", "int 0x80", "rdmsr", "vmcall", "in al, dx", "sgdt [rsp - 16]", "cli"] {
         corpus.body(format!("the kernel's: {assembly}"), &[SystemInstruction], "__vdso_time", assembly);
     }
     corpus.body("the kernel's: cpuid", &[SystemInstruction], "`cpuid`", &keep_rbx("cpuid"));
-    for assembly in ["mov rax, fs:[0x28]", "mov eax, gs", "mov qword ptr gs:[rdi], 0"] {
+    for assembly in
+        ["mov rax, fs:[0x28]", "mov eax, gs", "mov qword ptr gs:[rdi], 0", "lfs eax, [rdi]", "lgs rax, [rdi]"]
+    {
         corpus.body(format!("segment: {assembly}"), &[SegmentAccess], "__vdso_time", assembly);
     }
+    for assembly in ["mov ds, eax", "mov es, eax", "mov ss, eax", "lss eax, [rdi]"] {
+        corpus.body(format!("segment: {assembly}"), &[SegmentAccess], "__vdso_time", assembly);
+    }
+    corpus.body("the direction flag", &[SavedRegister], "`std`", "std");
+    corpus.body("flags from memory", &[SavedRegister], "`popfq`", {
+        "push 0x400\n.cfi_adjust_cfa_offset 8\npopfq\n.cfi_adjust_cfa_offset -8"
+    });
     corpus.body("RDTSC first", &[UnorderedCounter], "`rdtsc`", "rdtsc");
     corpus.body("RDTSC behind MFENCE", &[UnorderedCounter], "`rdtsc`", "mfence\nrdtsc");
     corpus.body("RDTSC behind LFENCE, NOP", &[UnorderedCounter], "`rdtsc`", "lfence\nnop\nrdtsc");

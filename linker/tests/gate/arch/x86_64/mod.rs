@@ -17,7 +17,7 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     sections: "",
     options: &[],
     broken: corpus::add,
-    without: &[Rule::PropertyNote, Rule::LandingPad, Rule::SignalTrampoline],
+    without: &[Rule::PropertyNote, Rule::LandingPad],
     page_sizes: &[4096],
     entry: "lea rdi, [rip + vvar_page]\njmp f",
     c_compiler: Some(Program { name: "cc", package: "gcc" }),

@@ -14,6 +14,7 @@ fn faults(code: &[u32]) -> Vec<Fault> {
 
 const LOAD: u32 = 0x28c0_00a6; // ld.d a2, a1, 0
 const FROM_STACK: u32 = 0x28c0_2066; // ld.d a2, sp, 8
+const TO_STACK: u32 = 0x29c0_2064; // st.d a0, sp, 8
 const IMAGE: u32 = 0x1a00_0025; // pcalau12i a1, 1
 const BRANCH: u32 = 0x4000_00c0; // beqz a2, to the end: see `linked`
 const OTHER_BRANCH: u32 = 0x4000_0100; // beqz a4, to the end
@@ -158,11 +159,34 @@ fn before_the_counter() {
         (&[LOAD, BRANCH, LOAD, IBAR], 1),
         (&[LOAD, BRANCH, CALL, IBAR], 1),
         (&[LOAD, BRANCH, IBAR, CALL], 1),
+        (&[LOAD, BRANCH, SYSTEM_CALL, IBAR], 1),
+        (&[LOAD, BRANCH, IBAR, SYSTEM_CALL], 1),
         (&[LOAD, BRANCH, SKIP, IBAR], 1),
         (&[FROM_STACK, BRANCH, IBAR], 1),
     ];
     for (code, count) in table {
-        let code: Vec<u32> = code.iter().copied().chain([COUNTER, FORGET, RET]).collect();
+        let code: Vec<u32> = [ACQUIRE].iter().chain(*code).copied().chain([COUNTER, FORGET, RET]).collect();
+        check(&code, *count);
+    }
+}
+
+/// The branch waits for the last load, and that for the loads before it.
+#[test]
+fn before_the_last_load() {
+    let table: &[(&[u32], usize)] = &[
+        (&[LOAD, ACQUIRE, LOAD, BRANCH], 0),
+        (&[LOAD, DBAR, FROM_STACK, LOAD, BRANCH], 0),
+        (&[LOAD, LOAD, DBAR], 0),
+        (&[LOAD, BRANCH], 1),
+        (&[LOAD, RELEASE, LOAD, BRANCH], 1),
+        (&[LOAD, SAME_ADDRESS, LOAD, BRANCH], 1),
+        (&[ACQUIRE, LOAD, LOAD, BRANCH], 1),
+        (&[ACQUIRE, CALL_NEXT, LOAD, BRANCH], 1),
+        (&[ACQUIRE, SYSTEM_CALL, LOAD, BRANCH], 1),
+        (&[LOAD, SKIP, ACQUIRE, LOAD, BRANCH], 1),
+    ];
+    for (code, count) in table {
+        let code: Vec<u32> = code.iter().copied().chain([IBAR, COUNTER, FORGET, RET]).collect();
         check(&code, *count);
     }
 }
@@ -177,6 +201,7 @@ fn behind_the_counter() {
         (&[FORGET, LOAD, RET], 0),
         (&[SYSTEM_CALL, LOAD, RET], 0),
         (&[RET], 1),
+        (&[TO_STACK, FORGET, RET], 1),
         (&[LOAD, RET], 1),
         (&[CALL_NEXT, RET], 1),
         (&[SIGN, ZERO, LOAD, ACQUIRE, RET], 1),
@@ -190,7 +215,7 @@ fn behind_the_counter() {
         (&[DBAR, LOAD, RET], 1),
     ];
     for (code, count) in table {
-        let code: Vec<u32> = [LOAD, BRANCH, IBAR, COUNTER].iter().chain(*code).copied().collect();
+        let code: Vec<u32> = [ACQUIRE, LOAD, BRANCH, IBAR, COUNTER].iter().chain(*code).copied().collect();
         check(&code, *count);
     }
 }
@@ -200,7 +225,7 @@ fn behind_the_counter() {
 fn addresses_that_only_seem_to_depend_on_the_counter() {
     for (instructions, count) in [(CONSTANTS, 1), (DEPENDENT, 0)] {
         for (text, words) in instructions {
-            let (before, behind) = ([LOAD, BRANCH, IBAR, COUNTER], [ADD, LOAD, ACQUIRE, RET]);
+            let (before, behind) = ([ACQUIRE, LOAD, BRANCH, IBAR, COUNTER], [ADD, LOAD, ACQUIRE, RET]);
             let code: Vec<u32> = before.iter().chain(*words).chain(&behind).copied().collect();
             assert_eq!(faults(&linked(&code)).len(), count, "{text}");
         }
@@ -213,7 +238,7 @@ fn what_a_comparison_leaves_of_the_counter_is_a_use_of_it() {
     let is_set = 0x0012_9004; // sltu a0, zero, a0
     let never_less = 0x0012_8084; // sltu a0, a0, zero
     for (made, count) in [(is_set, 1), (never_less, 0)] {
-        check(&[LOAD, BRANCH, IBAR, COUNTER, made, LOAD, RET], count);
+        check(&[ACQUIRE, LOAD, BRANCH, IBAR, COUNTER, made, LOAD, RET], count);
     }
 }
 
