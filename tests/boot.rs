@@ -183,11 +183,18 @@ impl<'a> Printed<'a> {
             "clock_settime: ",
             "clock_settime in another process",
             "a sleep until a time of day",
+            "what clock_nanosleep refuses",
+            "what clock_settime refuses",
+            "what adjtimex refuses",
+            "a frequency by adjtimex",
+            "a TAI offset out of range",
             "MONOTONIC: runs at",
             "TAI: suspended",
+            "a suspend of impossible length",
             "REALTIME: leap second",
             "the counter is reset",
             "the counter is lost",
+            "a change when the counter is lost",
             "sleep until MONOTONIC",
             "sleep while slewed",
         ];
@@ -215,6 +222,8 @@ impl<'a> Printed<'a> {
             "SIGSEGV: ",
             "signals while clocks are read: 300, ",
             "a sleeper",
+            "the rest of its sleep",
+            "a signal just before a sleep",
         ];
         for program in self.machine.programs {
             let run = self.run_of(program, "signals", true);

@@ -1,4 +1,6 @@
 /* What the kernel does to its clocks, seen through the C library. */
+#include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/timex.h>
 #include "checks.h"
@@ -89,6 +91,28 @@ void check_suspend(void)
 	step_realtime(-SECONDS * SECOND);
 }
 
+/* The clock that says how long the sleep was says what cannot be: that is told, and the clocks go on all the same. */
+void check_refused_suspend(void)
+{
+	static const ns_t NO_JUMPS[CLOCKS];
+	ns_t before[CLOCKS], after[CLOCKS];
+
+	read_all(before);
+	bool refused = syscall(KERNEL_SUSPEND, INT64_MAX) == -1 && errno == EINVAL;
+	read_all(after);
+	check_jumps("suspended for ever", before, after, NO_JUMPS);
+	long calls = kernel_clock_calls();
+	ns_t now = libc_clock(CLOCK_MONOTONIC), end = now + 10 * MILLISECOND;
+	for (long reads = 0; now < end && reads < 1000000; reads++) {
+		now = libc_clock(CLOCK_MONOTONIC);
+		if (CPU_IN_REGISTER)
+			sched_getcpu();
+	}
+	calls = kernel_clock_calls() - calls;
+	check(refused && now >= end && (!vdso() || calls == 0), "a suspend of impossible length",
+	      "is refused, and the clocks go on, with %ld system calls", calls);
+}
+
 void check_leap_second(void)
 {
 	ns_t before[CLOCKS], after[CLOCKS], jumps[CLOCKS];
@@ -162,4 +186,18 @@ void check_counter_loss(void)
 	calls = kernel_clock_calls() - calls;
 	check(good && last >= end && (!vdso() || calls == 0), "the counter is lost",
 	      "back by %ld ns at most a tick, and on; %ld system calls once it is noticed", back > 0 ? (long)back : 0, calls);
+}
+
+/* The counter goes back, and before any tick the clocks are changed. */
+void check_change_after_loss(void)
+{
+	struct timex request = { .modes = ADJ_FREQUENCY };
+	ns_t before = libc_clock(CLOCK_MONOTONIC);
+
+	if (syscall(KERNEL_LOSE_COUNTER, INT64_C(10000000000)) != 0)
+		die("counter loss");
+	bool changed = adjtimex(&request) >= 0;
+	ns_t passed = libc_clock(CLOCK_MONOTONIC) - before;
+	check(changed && passed > -5 * MILLISECOND && passed < SECOND / 2, "a change when the counter is lost",
+	      "is made; MONOTONIC by %+" PRId64 " us", passed / MICROSECOND);
 }

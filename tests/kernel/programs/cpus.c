@@ -119,6 +119,12 @@ void check_settime(void)
 {
 	bool at_once = true;
 
+	/* Where nobody knew the time of day it is that since boot, and cannot be set to an earlier one. */
+	if (libc_clock(CLOCK_REALTIME) < libc_clock(CLOCK_MONOTONIC) + STEP) {
+		struct timespec later = { 1000000000, 0 };
+		if (clock_settime(CLOCK_REALTIME, &later) != 0)
+			die("clock_settime");
+	}
 	offset_at_start = libc_clock(CLOCK_REALTIME) - libc_clock(CLOCK_MONOTONIC);
 	pid_t child = start_child(child_watches);
 	int status;

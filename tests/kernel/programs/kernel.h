@@ -15,6 +15,7 @@ enum kernel_call {
 	KERNEL_LEAP_SECOND,
 	KERNEL_SET_NUMBER,
 	KERNEL_LOSE_COUNTER,
+	KERNEL_SLOW_SLEEP,
 	KERNEL_ARCH_CALLS, /* from here on: the architecture's own */
 };
 

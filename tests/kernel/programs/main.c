@@ -154,11 +154,14 @@ static void check_the_rest(void)
 	check_cpus();
 	check_fork();
 	check_settime();
+	check_refusals();
 	check_slew();
 	check_suspend();
+	check_refused_suspend();
 	check_leap_second();
 	check_counter_reset();
 	check_counter_loss();
+	check_change_after_loss();
 	check_sleep();
 	check_faults();
 	show_cost();

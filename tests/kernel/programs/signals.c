@@ -267,16 +267,39 @@ static int child_wakes_the_parent(void)
 
 static void check_sleeper(void)
 {
-	struct timespec long_time = { 10, 0 };
+	struct timespec long_time = { 10, 0 }, rest = { 0, 0 };
 	ns_t begun = libc_clock(CLOCK_MONOTONIC);
 
 	handle(SIGUSR1, remember, 0);
 	handled = 0;
 	pid_t child = start_child(child_wakes_the_parent);
-	bool interrupted = nanosleep(&long_time, NULL) == -1 && errno == EINTR;
-	ns_t slept = libc_clock(CLOCK_MONOTONIC) - begun;
+	bool interrupted = nanosleep(&long_time, &rest) == -1 && errno == EINTR;
+	ns_t slept = libc_clock(CLOCK_MONOTONIC) - begun, left = rest.tv_sec * SECOND + rest.tv_nsec;
 	wait_for(child);
 	check(interrupted && handled == 1 && slept < 5 * SECOND, "a sleeper", "is woken by a signal after %" PRId64 " ms",
+	      slept / MILLISECOND);
+	check(left < 10 * SECOND && left >= 10 * SECOND - slept, "the rest of its sleep", "%" PRId64 " ms of 10 s", left / MILLISECOND);
+}
+
+/* In the middle of the time for which the parent is in the kernel already, and does not sleep yet. */
+static int child_is_early(void)
+{
+	sleep_for(50 * MILLISECOND);
+	return kill(getppid(), SIGUSR1);
+}
+
+static void check_early_signal(void)
+{
+	struct timespec long_time = { 2, 0 };
+	ns_t begun = libc_clock(CLOCK_MONOTONIC);
+
+	handle(SIGUSR1, remember, 0);
+	handled = 0;
+	pid_t child = start_child(child_is_early);
+	bool interrupted = syscall(KERNEL_SLOW_SLEEP, &long_time) == -1 && errno == EINTR;
+	ns_t slept = libc_clock(CLOCK_MONOTONIC) - begun;
+	wait_for(child);
+	check(interrupted && handled == 1 && slept < SECOND, "a signal just before a sleep", "ends it after %" PRId64 " ms",
 	      slept / MILLISECOND);
 }
 
@@ -291,4 +314,5 @@ void check_signals(void)
 	check_fault_signal();
 	check_storm();
 	check_sleeper();
+	check_early_signal();
 }

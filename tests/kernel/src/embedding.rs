@@ -95,14 +95,22 @@ pub fn map(space: AddressSpace, vdso: &Image) -> Result<u64, MapError> {
 
 // Step 4: publish at every tick and after every change.
 
+/// Publishes; also when the counter has gone back.
+fn publish(clocks: &mut Timekeeper) -> Result<(), Error> {
+    match WRITER.publish(counter::read, clocks) {
+        // The counter has gone back, and nobody has said so: the clocks go on from the last publish.
+        Err(Error::BeforeAnchor { anchor, counter }) => {
+            interrupted(clocks, |clocks| clocks.counter_discontinuity(anchor, counter))
+        }
+        outcome => outcome.map(|_| ()),
+    }
+}
+
 /// At every tick, on one CPU.
 pub fn tick() {
-    let mut clocks = CLOCKS.lock();
-    let Some(clocks) = clocks.as_mut() else { return };
-    if let Err(Error::BeforeAnchor { anchor, counter }) = WRITER.publish(counter::read, clocks) {
-        // The counter has gone back, and nobody has said so: the clocks go on from the last publish. Where they would leave
-        // their bounds, there is nobody to tell, and the page stays as it is.
-        let _ = interrupted(clocks, |clocks| clocks.counter_discontinuity(anchor, counter));
+    if let Some(clocks) = CLOCKS.lock().as_mut() {
+        // Where a clock would leave its bounds, there is nobody to tell, and the page stays as it is.
+        let _ = publish(clocks);
     }
 }
 
@@ -110,8 +118,11 @@ pub fn tick() {
 pub fn change(what: impl FnOnce(&mut Timekeeper, u64) -> Result<(), Error>) -> Result<(), Error> {
     let mut clocks = CLOCKS.lock();
     let clocks = clocks.as_mut().ok_or(Error::NotSet)?;
+    // If the counter has gone back, the clocks take no change at its value before they go on from there. Where this publish is
+    // refused for another reason, the change may be what helps.
+    let _ = publish(clocks);
     what(clocks, counter::read())?;
-    WRITER.publish(counter::read, clocks).map(|_| ())
+    publish(clocks)
 }
 
 // Step 5: the system call answers from the same page, a timer from its inverse.
@@ -122,7 +133,7 @@ pub fn now(clock: Clock) -> Result<Timespec, Error> {
         let clocks = CLOCKS.lock();
         let clocks = clocks.as_ref().ok_or(Error::NotSet)?;
         match clocks.now(counter::read(), clock) {
-            // The counter has gone back. The clock shows the last publish until the next tick notices.
+            // The counter has gone back. The clock shows the last publish until the next one notices.
             Err(Error::BeforeAnchor { anchor, .. }) => clocks.now(anchor, clock),
             time => time,
         }
@@ -136,19 +147,23 @@ pub fn counter_at(clock: Clock, time: Timespec) -> Result<u64, Error> {
 
 // Step 6: when the counter cannot be relied on.
 
-/// Around a sleep of the machine. `sleep` returns how long it was; the clocks stand still meanwhile.
+/// Around a sleep of the machine. `sleep` returns how long it was; the clocks stand still meanwhile. A time that no clock
+/// can show is an error, and the clocks go on as if it had been none.
 pub fn suspend(sleep: impl FnOnce() -> Timespec) -> Result<(), Error> {
-    WRITER.set_cpu_number(CpuNumber::SystemCall);
     let mut clocks = CLOCKS.lock();
-    interrupted(clocks.as_mut().ok_or(Error::NotSet)?, |clocks| {
+    let clocks = clocks.as_mut().ok_or(Error::NotSet)?;
+    WRITER.set_cpu_number(CpuNumber::SystemCall);
+    let outcome = interrupted(clocks, |clocks| {
         clocks.suspend(counter::read())?;
         let slept = sleep();
-        clocks.resume(counter::read(), slept)
-    })?;
+        let counter = counter::read();
+        // Refused or not, they have to be resumed: else they stand still for good.
+        clocks.resume(counter, slept).or_else(|refused| clocks.resume(counter, Timespec::default()).and(Err(refused)))
+    });
     // On every CPU that slept, before its number is read from there again: here only one did.
     hardware::init(per_cpu::index());
     WRITER.set_cpu_number(cpu_number());
-    Ok(())
+    outcome
 }
 
 /// The counter, which was last good at `old`, has gone on from `new`.
@@ -162,8 +177,9 @@ fn interrupted(clocks: &mut Timekeeper, what: impl FnOnce(&mut Timekeeper) -> Re
     WRITER.disable_counter();
     let outcome = what(clocks);
     WRITER.enable_counter();
-    outcome?;
-    WRITER.publish(counter::read, clocks).map(|_| ())
+    // Also after an error: only a publish takes the readers back to the page.
+    let published = WRITER.publish(counter::read, clocks).map(|_| ());
+    outcome.and(published)
 }
 
 // Your own virtual system call.

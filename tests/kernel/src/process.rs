@@ -8,13 +8,12 @@ use crate::arch::trap::{self, Frame};
 use crate::arch::{self, per_cpu};
 use crate::counter;
 use crate::cpus::MAX_CPUS;
-use crate::embedding;
 use crate::lock::Lock;
 use crate::machine::machine;
 use crate::paging::{AddressSpace, Error as MapError};
 use crate::scheduler;
 use crate::signal::{Sender, Signals};
-use crate::syscall::Errno;
+use crate::syscall::{clock, Errno};
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use vvar::{Clock, Timespec};
 
@@ -41,8 +40,8 @@ pub enum State {
     Ready,
     /// On a CPU.
     Running,
-    /// Until the clock shows this time.
-    Sleeping(Clock, Timespec),
+    /// Until the clock shows this time. If a signal ends it, the program has what was left of it written to this address.
+    Sleeping(Clock, Timespec, Option<u64>),
     /// Until a child has ended: any, or the one with this number.
     Waiting(Option<i32>),
     /// Ended, with a status as `wait4` has it; its parent has not asked yet.
@@ -96,7 +95,10 @@ impl Process {
     /// A signal ends what it waits for: a sleep with an error; waiting for a child is asked for again after the handler.
     fn interrupt(&mut self) {
         match self.state {
-            State::Sleeping(..) => self.context.frame.set_result(Errno::INTR.result()),
+            State::Sleeping(clock, until, left) => {
+                let written = left.map_or(Ok(()), |address| clock::write_left(self.space, address, clock, until));
+                self.context.frame.set_result(written.err().unwrap_or(Errno::INTR).result());
+            }
             State::Waiting(_) => {}
             _ => return,
         }
@@ -205,7 +207,7 @@ fn wake(table: &mut Table, cpu: usize) -> u64 {
         let Some(process) = table[slot].as_ref().filter(|it| it.cpu == cpu) else { continue };
         let due = match process.state {
             State::Waiting(child) => ended_child(table, process.pid, child).is_some(),
-            State::Sleeping(clock, time) => match embedding::counter_at(clock, time) {
+            State::Sleeping(clock, time, _) => match clock::counter_at(clock, time) {
                 Ok(due) if due > counter::read() => {
                     next = next.min(due);
                     false
@@ -245,6 +247,10 @@ pub fn leave(frame: &Frame, change: impl FnOnce(&mut Process)) -> ! {
         process.context = context;
         process.used += counter::cycles().wrapping_sub(process.entered);
         change(process);
+        // Whoever sent a signal while the process still ran had nothing to interrupt: without a look here it would sleep on.
+        if process.signals.any_due() {
+            process.interrupt();
+        }
         process.cpu
     });
     wake_cpu(cpu);

@@ -123,6 +123,12 @@ impl Signals {
         self.blocked & bit(signal) == 0
     }
 
+    /// Whether one is pending that is not blocked.
+    #[must_use]
+    pub fn any_due(&self) -> bool {
+        self.pending & !self.blocked != 0
+    }
+
     /// The next one to deliver, which is no longer pending then, and who has sent it.
     fn take(&mut self) -> Option<(u32, Sender)> {
         let ready = self.pending & !self.blocked;

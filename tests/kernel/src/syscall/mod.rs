@@ -79,8 +79,8 @@ fn dispatch(frame: &mut Frame, number: u64, arguments: [u64; 6]) -> Outcome {
         nr::CLOCK_SETTIME => clock::settime(a as i32, b),
         nr::ADJTIMEX => clock::adjtime(0, a),
         nr::CLOCK_ADJTIME => clock::adjtime(a as i32, b),
-        nr::NANOSLEEP => clock::nanosleep(frame, 1, 0, a),
-        nr::CLOCK_NANOSLEEP => clock::nanosleep(frame, a as i32, b, c),
+        nr::NANOSLEEP => clock::nanosleep(frame, 1, 0, a, b),
+        nr::CLOCK_NANOSLEEP => clock::nanosleep(frame, a as i32, b, c, d),
 
         nr::BRK => memory::brk(a),
         nr::MMAP => memory::mmap(a, b, c, d),
@@ -112,7 +112,7 @@ fn dispatch(frame: &mut Frame, number: u64, arguments: [u64; 6]) -> Outcome {
         nr::TKILL => signal::tkill(a, b),
         nr::TGKILL => signal::tgkill(a, b, c),
 
-        number if test::NUMBERS.contains(&number) => test::handle(number, a),
+        number if test::NUMBERS.contains(&number) => test::handle(frame, number, a),
         number => own::handle(frame, number, arguments),
     }
 }

@@ -1,6 +1,7 @@
 //! System calls that only this kernel has: what a test program asks of it. `programs/kernel.h` has the same numbers.
 
-use super::{write_user, Errno, Outcome};
+use super::{clock, write_user, Errno, Outcome};
+use crate::arch::trap::Frame;
 use crate::counter;
 use crate::embedding;
 use crate::process;
@@ -29,18 +30,20 @@ const SET_NUMBER: u64 = FIRST + 6;
 
 /// The counter goes back by so many cycles, and nobody says so.
 const LOSE_COUNTER: u64 = FIRST + 7;
+/// `nanosleep` of a kernel that takes [`NAP`] from the program's call to the sleep.
+const SLOW_SLEEP: u64 = FIRST + 8;
 
 /// All of them.
-pub const NUMBERS: RangeInclusive<u64> = FIRST..=LOSE_COUNTER;
+pub const NUMBERS: RangeInclusive<u64> = FIRST..=SLOW_SLEEP;
 /// From here on: the architecture's own.
 #[allow(dead_code, reason = "not every architecture has some")]
-pub const ARCH_CALLS: u64 = LOSE_COUNTER + 1;
+pub const ARCH_CALLS: u64 = SLOW_SLEEP + 1;
 
 /// In ns.
 const NAP: u64 = 100_000_000;
 
 /// Serves one.
-pub fn handle(number: u64, argument: u64) -> Outcome {
+pub fn handle(frame: &mut Frame, number: u64, argument: u64) -> Outcome {
     match number {
         CLOCK_CALLS => Ok(process::clock_calls()),
         CHILD_FAULT => {
@@ -76,6 +79,10 @@ pub fn handle(number: u64, argument: u64) -> Outcome {
         LEAP_SECOND => {
             embedding::change(|clocks, counter| clocks.insert_leap_second(counter))?;
             Ok(0)
+        }
+        SLOW_SLEEP => {
+            nap(0);
+            clock::nanosleep(frame, 1, 0, argument, 0)
         }
         SET_NUMBER => {
             embedding::set_number(argument);
