@@ -2,11 +2,9 @@
 
 use crate::arch::CounterKind;
 use crate::clock::NSEC_PER_SEC;
+use crate::exact::MAX_SEC;
 use crate::page::ABI;
 use core::fmt;
-
-/// The seconds at which no clock arrives: 2^63 ns, as `exact.rs` has it.
-const END_SEC: u64 = (1 << 63) / NSEC_PER_SEC as u64;
 
 /// Why a call of the timekeeper or the writer was refused, or why memory is not the page that it is taken for.
 ///
@@ -125,7 +123,7 @@ impl fmt::Display for Error {
             ),
             Error::Time { sec, nsec } => write!(
                 f,
-                "time {sec} s + {nsec} ns is not below {END_SEC} s (2^63 ns: the year 2262): give an earlier time, or report a \
+                "time {sec} s + {nsec} ns is not below {MAX_SEC} s (2^63 ns: the year 2262): give an earlier time, or report a \
                  counter discontinuity if the counter has jumped"
             ),
             Error::TaiOffset { sec } => {

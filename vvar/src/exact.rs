@@ -7,7 +7,7 @@ use crate::clock::{Timespec, NSEC_PER_SEC};
 use crate::error::Error;
 
 /// No clock goes past 2^63 ns, so that every `timespec` and every signed count of nanoseconds can hold it.
-const MAX_SEC: u64 = (1 << 63) / NSEC_PER_SEC as u64;
+pub(crate) const MAX_SEC: u64 = (1 << 63) / NSEC_PER_SEC as u64;
 
 /// A clock's value: whole nanoseconds and a remainder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
